@@ -1,0 +1,1 @@
+"""Sends messages to chats and says what became of them."""

@@ -1,0 +1,15 @@
+"""The errors of the notifier."""
+
+from wiltonos_service.errors import OperatorError
+
+
+class NotifierError(OperatorError):
+    """Base of every error that ``notifier`` raises on purpose."""
+
+
+class PayloadError(NotifierError):
+    """A webhook body is no notification that we understand; the text says why."""
+
+
+class StoreError(NotifierError):
+    """The database cannot do what was asked; nothing was written."""

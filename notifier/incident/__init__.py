@@ -1,0 +1,1 @@
+"""Incidents: their values and the step that a notification makes. Pure."""

@@ -1,0 +1,1 @@
+"""From an incident to the JSON of a chat. Pure."""

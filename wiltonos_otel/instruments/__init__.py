@@ -1,0 +1,1 @@
+"""The instruments: the catalogue, the handles that record, and the wiring to the SDK."""

@@ -1,0 +1,136 @@
+"""The tables of ``wiltonos.toml`` that this package owns, as frozen values."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from wiltonos_otel.errors import PolicyError
+from wiltonos_otel.policy import Policy
+from wiltonos_service.errors import SettingsError
+from wiltonos_service.settings import HttpService, ListenAddress, Loaded, StackUrl, Table, Tree, load_settings
+
+MILLISECONDS = 1000.0
+
+
+class Coherence(Table):
+    """``[coherence]``: the policy; see ``wiltonos_otel.policy.Policy`` for each key."""
+
+    target: float = Policy().target
+    tolerance: float = Policy().tolerance
+    max_rate_per_minute: float = Policy().max_rate_per_minute
+    rate_hold_seconds: int = Policy().rate_hold_seconds
+    band_hold_seconds: int = Policy().band_hold_seconds
+    max_jump: float = Policy().max_jump
+    jump_hold_seconds: int = Policy().jump_hold_seconds
+    windows_seconds: tuple[int, ...] = Policy().windows_seconds
+    loop_pressure_limit: float = Policy().loop_pressure_limit
+    fresh_seconds: int = Policy().fresh_seconds
+    sustained_good_objective: float = Policy().sustained_good_objective
+
+    @model_validator(mode="after")
+    def _check(self) -> "Coherence":
+        self.policy()
+        return self
+
+    def policy(self) -> Policy:
+        """The policy that these keys state."""
+        try:
+            return Policy(**self.model_dump())
+        except PolicyError as error:
+            raise ValueError(str(error)) from None
+
+
+class Source(Table):
+    """``[source]``: where the state files are.
+
+    Attributes:
+        state_dir: directory that holds quantum_state.json and loops/.
+        stale_after_seconds: age at which a sample stops counting.
+    """
+
+    state_dir: Path = Path("state")
+    stale_after_seconds: float = Field(default=60, gt=0)
+
+
+class Telemetry(Table):
+    """``[telemetry]``: where the metrics are pushed.
+
+    Attributes:
+        otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended.
+        export_interval_seconds: seconds between two pushes.
+    """
+
+    otlp_endpoint: StackUrl = "http://127.0.0.1:4318"
+    export_interval_seconds: float = Field(default=1, gt=0)
+
+
+class Exporter(HttpService):
+    """``[exporter]``: the service that reads state files, and its page."""
+
+    listen: ListenAddress = "127.0.0.1:9464"
+
+
+class Longevity(HttpService):
+    """``[longevity]``: the diary of doses.
+
+    Attributes:
+        database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
+    """
+
+    listen: ListenAddress = "127.0.0.1:8765"
+    database: str = "sqlite:///var/longevity.db"
+
+
+class Settings(Table):
+    """All tables of this package; frozen."""
+
+    coherence: Coherence = Coherence()
+    source: Source = Source()
+    telemetry: Telemetry = Telemetry()
+    exporter: Exporter = Exporter()
+    longevity: Longevity = Longevity()
+
+    @property
+    def policy(self) -> Policy:
+        """The coherence policy."""
+        return self.coherence.policy()
+
+
+def load(
+    *,
+    config: Path | None = None,
+    arguments: Tree | None = None,
+    offset: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded[Settings]:
+    """The settings in force; see ``wiltonos_service.settings.load_settings``.
+
+    Raises:
+        SettingsError: a value, a key or a file is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    return load_settings(
+        Settings,
+        config=config,
+        arguments=arguments,
+        otel=_from_otel(environ),
+        offset=offset,
+        environ=environ,
+    )
+
+
+def _from_otel(environ: Mapping[str, str]) -> Tree:
+    """What the standard variables say about our keys (OpenTelemetry specification, SDK env)."""
+    telemetry: Tree = {}
+    if endpoint := environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        telemetry["otlp_endpoint"] = endpoint
+    if interval := environ.get("OTEL_METRIC_EXPORT_INTERVAL"):
+        try:
+            telemetry["export_interval_seconds"] = float(interval) / MILLISECONDS
+        except ValueError:
+            raise SettingsError(
+                f"OTEL_METRIC_EXPORT_INTERVAL={interval!r} is no number of milliseconds"
+            ) from None
+    return {"telemetry": telemetry} if telemetry else {}

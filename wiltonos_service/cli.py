@@ -1,0 +1,123 @@
+"""The frame of the ``wt`` command: groups by entry point, common options, errors as one line."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from wiltonos_service.errors import FAILED, WRONG_USAGE, MissingExtraError, OperatorError
+
+DISTRIBUTION = "wiltonos-otel"
+GROUP = "wiltonos.cli"
+LEVELS = ("debug", "info", "warning", "error")
+# which extra brings the libraries of a command
+EXTRAS = {
+    "exporter": "exporter",
+    "phi": "exporter",
+    "state": "exporter",
+    "notifier": "notifier",
+    "longevity": "longevity",
+}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Loads a command only when it is called: ``wt phi`` does not pay for the notifier."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(entry_points(group=GROUP).names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        found: tuple[EntryPoint, ...] = tuple(entry_points(group=GROUP, name=cmd_name))
+        if not found:
+            return None
+        try:
+            command = found[0].load()
+        except ModuleNotFoundError as error:
+            module = error.name or ""
+            if module.partition(".")[0] in ("wiltonos_otel", "wiltonos_service", "notifier"):
+                raise
+            raise MissingExtraError(EXTRAS.get(cmd_name, "all"), module) from None
+        if not isinstance(command, click.Command):
+            raise OperatorError(f"{found[0].value} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+                rows.append((name, command.get_short_help_str(70) if command else ""))
+            except OperatorError as error:
+                rows.append((name, str(error)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version(DISTRIBUTION), prog_name="wt")
+def wt() -> None:
+    """WiltonOS metrics: Φ as OpenTelemetry metrics, and alerts that arrive."""
+
+
+def run(arguments: list[str] | None = None) -> NoReturn:
+    """Run ``wt`` and exit: 0 done, 1 it failed, 2 wrong usage. A user's mistake is one line."""
+    try:
+        code = wt.main(args=arguments, prog_name="wt", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(WRONG_USAGE)
+    except OperatorError as error:
+        for line in str(error).splitlines():
+            click.echo(f"wt: {line}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(FAILED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def config_option(command: F) -> F:
+    """Add ``--config``."""
+    option = click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file (default: $WILTONOS_CONFIG, else ./wiltonos.toml).",
+    )
+    return option(command)
+
+
+def offset_option(command: F) -> F:
+    """Add ``--port-offset``."""
+    option = click.option(
+        "--port-offset",
+        type=int,
+        metavar="N",
+        help="Move all default ports by N (default: $WILTONOS_PORT_OFFSET, else 0).",
+    )
+    return option(command)
+
+
+def service_options(command: F) -> F:
+    """Add the options that every service takes: config, port offset, log level."""
+    level = click.option(
+        "--log-level", type=click.Choice(LEVELS), default="info", show_default=True
+    )
+    return config_option(offset_option(level(command)))
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``, for output that a script reads."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def run_async(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end and return what it returns."""
+    return asyncio.run(work)

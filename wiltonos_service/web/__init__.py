@@ -1,0 +1,1 @@
+"""What an aiohttp service of ours needs: who may do what, headers, a graceful end."""
