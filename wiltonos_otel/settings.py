@@ -9,7 +9,15 @@ from pydantic import Field, model_validator
 from wiltonos_otel.errors import PolicyError
 from wiltonos_otel.policy import Policy
 from wiltonos_service.errors import SettingsError
-from wiltonos_service.settings import HttpService, ListenAddress, Loaded, StackUrl, Table, Tree, load_settings
+from wiltonos_service.settings import (
+    HttpService,
+    ListenAddress,
+    Loaded,
+    StackUrl,
+    Table,
+    Tree,
+    load_settings,
+)
 
 MILLISECONDS = 1000.0
 

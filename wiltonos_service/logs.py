@@ -27,9 +27,7 @@ def redact(text: str) -> str:
     return text
 
 
-def _redact_event(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> Mapping[str, Any]:
+def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     return {
         key: redact(value) if isinstance(value, str) else _plain(value)
         for key, value in event.items()

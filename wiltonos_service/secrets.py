@@ -1,6 +1,5 @@
 """Secrets that are given as a value or in a file, read again when the file changes."""
 
-import os
 from pathlib import Path
 
 from wiltonos_service.errors import SettingsError
@@ -17,7 +16,9 @@ class Secret:
 
     def __init__(self, name: str, *, value: str | None = None, file: Path | None = None) -> None:
         if (value is None) == (file is None):
-            raise SettingsError(f"{name}: give the value or {name.split()[-1]}_file, not both")
+            raise SettingsError(
+                f"{name}: give the value or {name.rpartition(' ')[2]}_file, not both"
+            )
         self.name = name
         self._value = value
         self._file = file
@@ -58,7 +59,7 @@ class Secret:
     @staticmethod
     def _stamp(file: Path) -> tuple[int, int, int] | None:
         try:
-            status = os.stat(file)
+            status = file.stat()
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size

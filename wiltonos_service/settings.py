@@ -279,12 +279,11 @@ def _where(location: tuple[int | str, ...], origin: str) -> str:
 def _states(tree: Any, location: tuple[int | str, ...]) -> bool:
     """Whether the tree holds the place, or (for a missing key) the table around it."""
     for depth, part in enumerate(location):
-        if isinstance(tree, dict) and part in tree:
-            tree = tree[part]
-        elif isinstance(tree, list) and isinstance(part, int) and part < len(tree):
-            tree = tree[part]
-        else:
+        in_table = isinstance(tree, dict) and part in tree
+        in_array = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        if not (in_table or in_array):
             return depth > 1
+        tree = tree[part]
     return True
 
 
