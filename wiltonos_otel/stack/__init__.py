@@ -1,0 +1,1 @@
+"""The stack around the services: rules, dashboards, configuration files, builds, bootstrap."""
