@@ -1,0 +1,26 @@
+"""Why a notification changed an incident, or did not: a closed vocabulary. Pure.
+
+The values become metric labels, log fields and entries of the history as they are.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """One thing that a notification said about an incident."""
+
+    FIRST = "first"
+    NEW_ALERT = "new_alert"
+    WORSE = "worse"
+    REFIRED = "refired"
+    PARTLY_RESOLVED = "partly_resolved"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    TRUNCATED = "truncated"
+    REPEATED = "repeated"
+    STALE = "stale"
+    EMPTY = "empty"
+
+
+# worth a short message that rings, where the living message alone would change silently
+RINGING = frozenset({Reason.NEW_ALERT, Reason.WORSE, Reason.REOPENED})

@@ -1,0 +1,242 @@
+"""The step that a notification makes an incident take. Pure.
+
+What is known of an alert grows along one order: an observation counts by the instant that it is
+about (the start of a firing alert, the end of a resolved one), and the later one wins. The order
+of arrival, repetitions and a second Alertmanager therefore make no difference to the outcome.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from notifier.alerts import Alert, AlertStatus, Notification
+from notifier.incident.identity import Identity, identify
+from notifier.incident.model import Incident, IncidentAlert, Phase
+from notifier.incident.reason import Reason
+from notifier.incident.severity import worst
+
+# Alertmanager retries one notification for max(group_interval, 10 s), 5 minutes by default
+# (notify/notify.go): a "firing" of before the end that arrives later than this is no straggler but
+# an alert that went on while Alertmanager had timed it out.
+STRAGGLER_SECONDS = 300.0
+# an incident that lives for weeks must not grow for ever
+KEPT_RESOLVED = 500
+_ZERO_YEAR = 1
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a notification did.
+
+    Attributes:
+        incident: the incident after it; None when there is none and nothing was said.
+        reasons: what the notification said; never empty.
+        changed: whether a reader would see a difference; the revision has then grown by one.
+    """
+
+    incident: Incident | None
+    reasons: frozenset[Reason]
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """The alerts after an observation of each, and what that said."""
+
+    alerts: Mapping[str, IncidentAlert]
+    newer: Mapping[str, IncidentAlert]
+    reasons: frozenset[Reason]
+
+
+def step(
+    incident: Incident | None,
+    notification: Notification,
+    incident_by: Sequence[str],
+    now: datetime,
+    reopen_seconds: float,
+    id_factory: Callable[[], str],
+) -> Step:
+    """Let an incident take a notification in.
+
+    Args:
+        incident: the newest incident of the notification's identity, resolved ones included.
+        notification: what was reported.
+        incident_by: the labels that fold groups into one incident.
+        now: aware UTC.
+        reopen_seconds: an alert that fires again this soon after the end re-opens the incident.
+        id_factory: makes the id of a new incident.
+    """
+    seen = {alert.fingerprint: _observe(alert, notification, now) for alert in notification.alerts}
+    if not seen:
+        return Step(incident, frozenset({Reason.EMPTY}), changed=False)
+    known = {alert.fingerprint: alert for alert in incident.alerts} if incident else {}
+    fold = _fold(known, seen, now)
+    identity = identify(notification, incident_by)
+    if incident is None or _over(incident, fold, now, reopen_seconds):
+        return _open(identity, notification, fold, now, id_factory)
+    return _go_on(incident, notification, fold, now)
+
+
+def _observe(alert: Alert, notification: Notification, now: datetime) -> IncidentAlert:
+    resolved = alert.status is AlertStatus.RESOLVED
+    ends_at = _or_now(alert.ends_at, now) if resolved else None
+    return IncidentAlert(
+        fingerprint=alert.fingerprint,
+        status=alert.status,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=_or_now(alert.starts_at, ends_at or now),
+        ends_at=ends_at,
+        group_key=notification.group_key,
+        generator_url=alert.generator_url,
+    )
+
+
+def _or_now(instant: datetime | None, now: datetime) -> datetime:
+    return now if instant is None or instant.year == _ZERO_YEAR else instant
+
+
+def _instant(alert: IncidentAlert) -> tuple[datetime, bool]:
+    """Where an observation stands in the order; an end wins over a start at the same instant."""
+    return (alert.ends_at, True) if alert.ends_at else (alert.starts_at, False)
+
+
+def _fold(
+    known: Mapping[str, IncidentAlert], seen: Mapping[str, IncidentAlert], now: datetime
+) -> _Fold:
+    alerts, newer, reasons = dict(known), {}, set()
+    for fingerprint, observed in seen.items():
+        before = known.get(fingerprint)
+        after = observed if before is None else _later(before, observed, now)
+        if after is before:
+            same = before is not None and before.status is observed.status
+            reasons.add(Reason.REPEATED if same else Reason.STALE)
+            continue
+        alerts[fingerprint] = newer[fingerprint] = after
+        reasons.add(_said(before, after))
+    return _Fold(alerts, newer, frozenset(reasons))
+
+
+def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> IncidentAlert:
+    """The one of the two that counts; ``before`` itself when nothing is new."""
+    if _instant(observed) > _instant(before):
+        return observed
+    straggles = before.ends_at is None or now - before.ends_at <= timedelta(
+        seconds=STRAGGLER_SECONDS
+    )
+    if straggles or before.ends_at is None or observed.status is AlertStatus.RESOLVED:
+        return before
+    return replace(observed, starts_at=before.ends_at + _MOMENT)
+
+
+def _said(before: IncidentAlert | None, after: IncidentAlert) -> Reason:
+    if before is not None and before.status is after.status:
+        return Reason.REPEATED
+    if after.status is AlertStatus.RESOLVED:
+        return Reason.PARTLY_RESOLVED
+    return Reason.NEW_ALERT if before is None else Reason.REFIRED
+
+
+def _over(incident: Incident, fold: _Fold, now: datetime, reopen_seconds: float) -> bool:
+    """Whether an alert fires so long after the end that it is another incident."""
+    if incident.resolved_at is None or not _fires(fold.newer):
+        return False
+    return now - incident.resolved_at > timedelta(seconds=reopen_seconds)
+
+
+def _fires(alerts: Mapping[str, IncidentAlert]) -> bool:
+    return any(alert.status is AlertStatus.FIRING for alert in alerts.values())
+
+
+def _open(
+    identity: Identity,
+    notification: Notification,
+    fold: _Fold,
+    now: datetime,
+    id_factory: Callable[[], str],
+) -> Step:
+    alerts = tuple(fold.newer.values())
+    firing = _fires(fold.newer)
+    incident = Incident(
+        id=id_factory(),
+        receiver=identity.receiver,
+        key=identity.key,
+        group_keys=(notification.group_key,),
+        labels=identity.labels,
+        phase=Phase.FIRING if firing else Phase.RESOLVED,
+        revision=1,
+        opened_at=min(now, *(alert.starts_at for alert in alerts)),
+        resolved_at=None if firing else _end(alerts, now),
+        alerts=alerts,
+        truncated_alerts=notification.truncated_alerts,
+        external_url=notification.external_url,
+        traceparent=notification.traceparent,
+        annotations=_common_annotations(alerts),
+    )
+    reasons = {Reason.FIRST, Reason.NEW_ALERT} if firing else {Reason.FIRST, Reason.RESOLVED}
+    return Step(incident, frozenset(reasons), changed=True)
+
+
+def _go_on(incident: Incident, notification: Notification, fold: _Fold, now: datetime) -> Step:
+    alerts = _bounded(tuple(fold.alerts.values()))
+    after = replace(incident, alerts=alerts, group_keys=_joined(incident, notification))
+    after = replace(after, phase=Phase.FIRING if after.firing else Phase.RESOLVED)
+    reasons = _reasons(incident, after, notification, fold)
+    changed = bool(reasons - {Reason.REPEATED, Reason.STALE})
+    if not changed:
+        return Step(after, reasons, changed=False)
+    after = replace(
+        after,
+        revision=incident.revision + 1,
+        resolved_at=None if after.firing else _end(alerts, now),
+        reopened=incident.reopened + (Reason.REOPENED in reasons),
+        truncated_alerts=notification.truncated_alerts,
+        external_url=notification.external_url,
+        traceparent=notification.traceparent or incident.traceparent,
+        annotations=_common_annotations(after.firing or alerts),
+    )
+    return Step(after, reasons, changed=True)
+
+
+def _reasons(
+    before: Incident, after: Incident, notification: Notification, fold: _Fold
+) -> frozenset[Reason]:
+    reasons = set(fold.reasons)
+    if before.phase is not after.phase:
+        ended = after.phase is Phase.RESOLVED
+        reasons -= {Reason.PARTLY_RESOLVED} if ended else {Reason.NEW_ALERT, Reason.REFIRED}
+        reasons.add(Reason.RESOLVED if ended else Reason.REOPENED)
+    elif after.firing and worst(after.firing) > worst(before.firing):
+        reasons.add(Reason.WORSE)
+    if notification.truncated_alerts > before.truncated_alerts:
+        reasons.add(Reason.TRUNCATED)
+    news = reasons - {Reason.REPEATED, Reason.STALE}
+    return frozenset(news or reasons)
+
+
+def _joined(incident: Incident, notification: Notification) -> tuple[str, ...]:
+    keys = incident.group_keys
+    return keys if notification.group_key in keys else (*keys, notification.group_key)
+
+
+def _end(alerts: tuple[IncidentAlert, ...], now: datetime) -> datetime:
+    return min(now, max((alert.ends_at for alert in alerts if alert.ends_at), default=now))
+
+
+def _bounded(alerts: tuple[IncidentAlert, ...]) -> tuple[IncidentAlert, ...]:
+    resolved = [alert for alert in alerts if alert.ends_at is not None]
+    if len(resolved) <= KEPT_RESOLVED:
+        return alerts
+    oldest = sorted(resolved, key=_instant)[: len(resolved) - KEPT_RESOLVED]
+    dropped = {alert.fingerprint for alert in oldest}
+    return tuple(alert for alert in alerts if alert.fingerprint not in dropped)
+
+
+def _common_annotations(alerts: tuple[IncidentAlert, ...]) -> Mapping[str, str]:
+    first, *others = alerts
+    return {
+        name: value
+        for name, value in first.annotations.items()
+        if all(alert.annotations.get(name) == value for alert in others)
+    }

@@ -1,0 +1,193 @@
+"""The tables of ``wiltonos.toml`` that the notifier owns, as frozen values."""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from wiltonos_service.secrets import Secret, optional_secret
+from wiltonos_service.settings import (
+    HttpService,
+    ListenAddress,
+    Loaded,
+    StackUrl,
+    Table,
+    Tree,
+    load_settings,
+)
+
+
+class ChannelKind(StrEnum):
+    """How a channel is reached."""
+
+    SLACK = "slack"
+    SLACK_WEBHOOK = "slack_webhook"
+    DISCORD_WEBHOOK = "discord_webhook"
+
+
+class Language(StrEnum):
+    """The languages of the fixed words."""
+
+    ENGLISH = "en"
+    PORTUGUESE = "pt-BR"
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+# one text, or a list of them
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class Channel(Table):
+    """``[[notifier.channels]]``: one place in one chat.
+
+    Attributes:
+        name: ours, unique; appears in the API, on the metrics and in logs.
+        kind: slack (bot token), slack_webhook or discord_webhook.
+        token: bot token; exclusive with ``token_file`` (slack).
+        channel: Slack channel id, for example C0123456789 (slack).
+        api_url: base URL of Slack's Web API (slack).
+        url: the webhook's URL; exclusive with ``url_file`` (slack_webhook, discord_webhook).
+        match: label → values; an incident goes here if any of its alerts has such a label each.
+        mentions: severity → what to mention; the only source of pings.
+        language: of the fixed words; None takes the notifier's.
+        broadcast: show replies in the channel too, not only in the thread (slack).
+        thread_id: post into this thread (discord_webhook).
+    """
+
+    name: str = Field(pattern=NAME)
+    kind: ChannelKind
+    token: str | None = None
+    token_file: Path | None = None
+    channel: str | None = None
+    api_url: str = "https://slack.com/api/"
+    url: str | None = None
+    url_file: Path | None = None
+    match: Mapping[str, Texts] = Field(default_factory=dict)
+    mentions: Mapping[str, Texts] = Field(default_factory=dict)
+    language: Language | None = None
+    broadcast: bool = False
+    thread_id: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Channel":
+        bot = self.kind is ChannelKind.SLACK
+        _needs_one(self, "token" if bot else "url")
+        _refuse(self, ("url", "url_file") if bot else ("token", "token_file", "channel"))
+        if bot and not self.channel:
+            raise ValueError(f"channel {self.name}: kind slack needs channel, the channel's id")
+        return self
+
+    def secret(self, loaded: Loaded[Any]) -> Secret:
+        """The token of the bot, or the URL of the webhook."""
+        key = "token" if self.kind is ChannelKind.SLACK else "url"
+        value, file = getattr(self, key), getattr(self, f"{key}_file")
+        where = f"channel {self.name}: {key}"
+        return Secret(where, value=value, file=loaded.path(file) if file else None)
+
+
+def _needs_one(channel: Channel, key: str) -> None:
+    given = [k for k in (key, f"{key}_file") if getattr(channel, k) is not None]
+    if len(given) != 1:
+        both = "not both" if given else "exactly one"
+        raise ValueError(f"channel {channel.name}: give {key} or {key}_file, {both}")
+
+
+def _refuse(channel: Channel, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if getattr(channel, key) is not None:
+            raise ValueError(f"channel {channel.name}: kind {channel.kind} has no {key}; remove it")
+
+
+class Notifier(HttpService):
+    """``[notifier]``: the receiver, its database and its channels.
+
+    Attributes:
+        database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
+        incident_by: labels that fold groups into one incident; () makes each group its own.
+        reopen_seconds: an alert that fires again within this time re-opens its incident.
+        heartbeat_timeout_seconds: silence of the Watchdog that means "alerting is down"; 0 = off.
+        max_body_bytes: larger webhook bodies are answered 413.
+        retention_days: resolved incidents and dead letters older than this are removed.
+        retention_megabytes: bound on the stored size; the oldest resolved incidents go first.
+        waiting_line: webhooks that may wait for a commit; beyond it the answer is 503.
+    """
+
+    listen: ListenAddress = "127.0.0.1:9099"
+    database: str = "sqlite:///var/notifier.db"
+    alertmanager_url: StackUrl = "http://127.0.0.1:9093"
+    prometheus_url: StackUrl = "http://127.0.0.1:9090"
+    grafana_url: StackUrl = "http://127.0.0.1:3000"
+    public_url: StackUrl = "http://127.0.0.1:9099"
+    incident_by: tuple[str, ...] = ()
+    reopen_seconds: float = Field(default=600, ge=0)
+    heartbeat_timeout_seconds: float = Field(default=180, ge=0)
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
+    retention_days: float = Field(default=30, gt=0)
+    retention_megabytes: float = Field(default=512, gt=0)
+    waiting_line: int = Field(default=1024, gt=0)
+    language: Language = Language.ENGLISH
+    channels: tuple[Channel, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Notifier":
+        names = [channel.name for channel in self.channels]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"channels: the name {twice[0]!r} is used twice; choose another")
+        return self
+
+    def token(self, loaded: Loaded[Any]) -> Secret | None:
+        """The bearer token of the receiver, or None without one."""
+        file = self.bearer_token_file
+        path = loaded.path(file) if file else None
+        return optional_secret("[notifier] bearer_token", self.bearer_token, path)
+
+
+class Telemetry(BaseModel):
+    """What the notifier takes from ``[telemetry]``, which another package owns.
+
+    Attributes:
+        otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    otlp_endpoint: StackUrl = "http://127.0.0.1:4318"
+
+
+class Settings(Table):
+    """All tables of this package; frozen."""
+
+    notifier: Notifier = Notifier()
+    telemetry: Telemetry = Telemetry()
+
+
+def load(
+    *,
+    config: Path | None = None,
+    arguments: Tree | None = None,
+    offset: int | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded[Settings]:
+    """The settings in force; see ``wiltonos_service.settings.load_settings``.
+
+    Raises:
+        SettingsError: a value, a key or a file is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return load_settings(
+        Settings,
+        config=config,
+        arguments=arguments,
+        otel={"telemetry": {"otlp_endpoint": endpoint}} if endpoint else None,
+        offset=offset,
+        environ=environ,
+    )
