@@ -27,10 +27,13 @@ class Receipt:
     Attributes:
         destination: Slack channel id, or the id of the Discord webhook.
         message: Slack ``ts``, or the Discord message id; "" where the chat returns none.
+        attachment: the chart that the message shows, as the chat calls it; "" without one.
+            An edit with this receipt keeps it, so it has to be stored with the rest.
     """
 
     destination: str
     message: str
+    attachment: str = ""
 
     @property
     def editable(self) -> bool:

@@ -2,9 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from notifier.deliver.outcome import Outcome, Receipt
+
+
+class Operation(StrEnum):
+    """What a request to a chat does; each has its own budget on the other side."""
+
+    POST = "post"
+    EDIT = "edit"
+    REPLY = "reply"
+    DELETE = "delete"
+    FIND = "find"
+    ATTACH = "attach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +60,39 @@ class Deliverer(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+class Paced(Protocol):
+    """A deliverer that knows its budgets; every deliverer of ours is one."""
+
+    def next_allowed(self, operation: Operation, *, urgent: bool = False) -> float:
+        """The monotonic second of its clock from which one such request fits every budget.
+
+        The request itself spends the budget in the first step of its call, so a caller that
+        does not await between asking and calling never overdraws it.
+
+        Args:
+            operation: what the caller wants to do.
+            urgent: may use the share that is kept back for what cannot wait.
+        """
+        ...
+
+
+class Removing(Protocol):
+    """A deliverer that can take a message away, for ``wt notifier test``."""
+
+    async def delete(self, receipt: Receipt) -> Outcome:
+        """Take a delivered message away; one that is gone already counts as delivered."""
+        ...
+
+
+class Charting(Protocol):
+    """A deliverer that can show a chart inside a delivered message."""
+
+    async def attach(self, receipt: Receipt, message: Rendered, png: bytes, alt: str) -> Outcome:
+        """Show the chart in the message, in place of the one it shows now.
+
+        The receipt of the outcome names the chart; an edit with that receipt keeps it.
+        """
         ...
