@@ -1,0 +1,263 @@
+"""A metric exporter that never blocks a collection: a bounded queue, and a thread that sends it.
+
+While the receiver is away, batches wait with the times at which they were measured, oldest
+first; nothing is lost until the queue is full, and what is lost is counted and said.
+"""
+
+import logging
+import os
+import threading
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    ObservableCounter,
+    ObservableGauge,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+)
+
+from wiltonos_service.telemetry.otlp import SENDER_THREAD, Attempt, Outcome
+
+log = logging.getLogger(__name__)
+
+# said aloud, because OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta would else turn
+# every counter into something that Prometheus refuses
+CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
+    (
+        Counter,
+        UpDownCounter,
+        Histogram,
+        ObservableCounter,
+        ObservableUpDownCounter,
+        ObservableGauge,
+    ),
+    AggregationTemporality.CUMULATIVE,
+)
+
+
+class Sender(Protocol):
+    """Delivers one batch, and says what came of it; never raises."""
+
+    target: str
+
+    def send(self, data: MetricsData) -> Attempt:
+        """Try once, within a bound."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; may be called while a ``send`` hangs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PushHealth:
+    """What became of the batches so far.
+
+    Attributes:
+        target: where they go.
+        failing: why the newest attempt failed; "" when it did not.
+        delivered: batches that the receiver took.
+        failed_attempts: attempts that failed, including those made good later.
+        lost: batches that will never arrive.
+        queued: batches that wait.
+    """
+
+    target: str
+    failing: str
+    delivered: int
+    failed_attempts: int
+    lost: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    data: MetricsData
+    points: int
+
+
+class QueueingExporter(MetricExporter):
+    """Takes each collection at once and delivers it from a thread of its own, in order.
+
+    Args:
+        sender: the transport.
+        max_batches: how many collections may wait.
+        max_points: how many data points may wait; bounds the memory of wide collections.
+        retry_seconds: pause after a failed attempt.
+        close_seconds: how long ``shutdown`` may take.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        *,
+        max_batches: int,
+        max_points: int = 100_000,
+        retry_seconds: float = 1.0,
+        close_seconds: float = 1.5,
+    ) -> None:
+        super().__init__(preferred_temporality=dict(CUMULATIVE))
+        self._sender = sender
+        self._max_batches = max_batches
+        self._max_points = max_points
+        self._retry_seconds = retry_seconds
+        self._close_seconds = close_seconds
+        self._failing = self._losing = ""
+        self._delivered = self._failed = self._lost = 0
+        self._reset()
+        this = weakref.WeakMethod(self._reset)
+        os.register_at_fork(after_in_child=lambda: (reset := this()) and reset())
+
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - never waits
+        **kwargs: Any,  # noqa: ARG002 - the base class passes more on some versions
+    ) -> MetricExportResult:
+        """Queue a collection. Never blocks; the oldest gives way when the queue is full."""
+        batch = _Batch(metrics_data, _count_points(metrics_data))
+        with self._changed:
+            self._queue.append(batch)
+            self._points += batch.points
+            self._make_room()
+            self._changed.notify_all()
+        return MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Wait until nothing is queued; False when the time or the receiver does not allow it."""
+        with self._changed:
+            failed = self._failed
+            self._changed.wait_for(
+                lambda: not self._waiting() or self._failed > failed, timeout_millis / 1000
+            )
+            return not self._waiting()
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
+        """Try what is queued once more, within ``close_seconds``, and end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._ended, self._close_seconds)
+            left = self._waiting()
+        self._sender.close()
+        if left:
+            log.warning("ends with %d unsent pushes to %s", left, self._sender.target)
+
+    def health(self) -> PushHealth:
+        """What became of the batches so far."""
+        with self._changed:
+            return PushHealth(
+                target=self._sender.target,
+                failing=self._failing,
+                delivered=self._delivered,
+                failed_attempts=self._failed,
+                lost=self._lost,
+                queued=self._waiting(),
+            )
+
+    def _reset(self) -> None:
+        """Start empty. After a fork thread and locks are the parent's, and so is the queue."""
+        self._changed = threading.Condition()
+        self._queue: deque[_Batch] = deque()
+        self._under_way: _Batch | None = None
+        self._points = 0
+        self._closing = self._ended = False
+        threading.Thread(target=self._run, name=SENDER_THREAD, daemon=True).start()
+
+    def _waiting(self) -> int:
+        return len(self._queue) + (self._under_way is not None)
+
+    def _make_room(self) -> None:
+        while self._queue and (
+            len(self._queue) > self._max_batches or self._points > self._max_points
+        ):
+            self._points -= self._queue.popleft().points
+            self._lose("the queue is full, the oldest give way")
+
+    def _run(self) -> None:
+        while (batch := self._next()) is not None:
+            attempt = self._sender.send(batch.data)
+            with self._changed:
+                self._settle(batch, attempt)
+                self._changed.notify_all()
+                if attempt.outcome is Outcome.RETRY and not self._pause():
+                    break
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _next(self) -> _Batch | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing)
+            if not self._queue:
+                return None
+            self._under_way = self._queue.popleft()
+            self._points -= self._under_way.points
+            return self._under_way
+
+    def _pause(self) -> bool:
+        """Wait before the next attempt; False when there is to be none."""
+        if self._closing:
+            return False
+        self._changed.wait_for(lambda: self._closing, self._retry_seconds)
+        return True
+
+    def _settle(self, batch: _Batch, attempt: Attempt) -> None:
+        self._under_way = None
+        self._failed += attempt.outcome is not Outcome.DELIVERED
+        if attempt.outcome is Outcome.DELIVERED:
+            self._delivered += 1
+        elif attempt.outcome is Outcome.REFUSED:
+            self._lose(attempt.reason)
+        else:
+            self._queue.appendleft(batch)
+            self._points += batch.points
+            self._make_room()
+        self._say_change(attempt.reason)
+
+    def _lose(self, why: str) -> None:
+        self._lost += 1
+        if self._losing != why:
+            self._losing = why
+            log.warning("pushes to %s are lost: %s", self._sender.target, why)
+
+    def _say_change(self, reason: str) -> None:
+        if reason == self._failing:
+            return
+        self._failing = reason
+        if reason:
+            log.warning(
+                "push to %s fails: %s; up to %d pushes wait, tried again every %g s",
+                self._sender.target,
+                reason,
+                self._max_batches,
+                self._retry_seconds,
+            )
+            return
+        self._losing = ""
+        log.info(
+            "push to %s works again; %d were waiting, %d lost so far",
+            self._sender.target,
+            len(self._queue) + 1,
+            self._lost,
+        )
+
+
+def _count_points(data: MetricsData) -> int:
+    return sum(
+        len(metric.data.data_points)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )

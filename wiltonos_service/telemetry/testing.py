@@ -1,0 +1,140 @@
+"""An OTLP/HTTP receiver for tests: a real server that can be away, silent or refuse."""
+
+import gzip
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request that the receiver took.
+
+    Attributes:
+        path: the path that was posted to.
+        headers: the request's headers, names in lower case.
+        request: the decoded body.
+    """
+
+    path: str
+    headers: dict[str, str]
+    request: ExportMetricsServiceRequest
+
+    def metrics(self) -> Iterator[Metric]:
+        """Every metric of every scope."""
+        for resource in self.request.resource_metrics:
+            for scope in resource.scope_metrics:
+                yield from scope.metrics
+
+    def resource(self) -> dict[str, str]:
+        """The attributes of the first resource."""
+        attributes = self.request.resource_metrics[0].resource.attributes
+        return {item.key: item.value.string_value for item in attributes}
+
+
+@dataclass
+class OtlpReceiver:
+    """Listens on a free port of the loopback interface.
+
+    Attributes:
+        status: what it answers; anything but 200 stores nothing.
+        received: what it took, oldest first.
+    """
+
+    status: int = 200
+    received: list[Received] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition()
+        self._server: ThreadingHTTPServer | None = None
+        self.port = 0
+        self.come_back()
+
+    @property
+    def endpoint(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def go_away(self) -> None:
+        """Stop listening: connections are refused."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def come_back(self) -> None:
+        """Listen again, on the same port."""
+        self._server = _Server(("127.0.0.1", self.port), _handler_of(self))
+        self.port = self._server.server_address[1]
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="otlp-receiver", daemon=True
+        ).start()
+
+    def take(self, received: Received) -> None:
+        """Store a request, and wake who waits for it."""
+        with self._changed:
+            self.received.append(received)
+            self._changed.notify_all()
+
+    def wait_for(
+        self, holds: Callable[[list[Received]], object], timeout_seconds: float = 10
+    ) -> list[Received]:
+        """What was received, once ``holds`` is true of it.
+
+        Raises:
+            TimeoutError: it did not become true in time.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: holds(self.received), timeout_seconds):
+                raise TimeoutError(f"after {timeout_seconds} s: {len(self.received)} requests")
+            return list(self.received)
+
+
+@contextmanager
+def otlp_receiver() -> Iterator[OtlpReceiver]:
+    """A receiver that is gone at the end of the block."""
+    receiver = OtlpReceiver()
+    try:
+        yield receiver
+    finally:
+        receiver.go_away()
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """The base URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+def _handler_of(receiver: OtlpReceiver) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            if receiver.status == 200:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                request = ExportMetricsServiceRequest.FromString(body)
+                receiver.take(Received(self.path, headers, request))
+            self.send_response(receiver.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            """Say nothing."""
+
+    return Handler
