@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import (
 )
 
 from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
-from wiltonos_service.telemetry.push import QueueingExporter
+from wiltonos_service.telemetry.push import Prepare, QueueingExporter
 from wiltonos_service.telemetry.scrape import ScrapeReader
 
 SERVICE_INSTANCE_ID = "service.instance.id"
@@ -67,11 +67,13 @@ class Push:
         endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended.
         interval_seconds: between two collections.
         timeout_seconds: bound on one attempt to deliver.
+        prepare: changes each collection before it is pushed.
     """
 
     endpoint: str
     interval_seconds: float
     timeout_seconds: float = TIMEOUT_SECONDS
+    prepare: Prepare | None = None
 
 
 class Telemetry:
@@ -127,6 +129,7 @@ def _exporter(push: Push) -> QueueingExporter:
         OtlpHttp(metrics_url(push.endpoint), push.timeout_seconds),
         max_batches=max(1, round(QUEUE_SECONDS / push.interval_seconds)),
         retry_seconds=min(1.0, push.interval_seconds),
+        prepare=push.prepare,
     )
 
 

@@ -9,6 +9,7 @@ import os
 import threading
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,6 +45,9 @@ CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
     ),
     AggregationTemporality.CUMULATIVE,
 )
+
+
+Prepare = Callable[[MetricsData], MetricsData]
 
 
 class Sender(Protocol):
@@ -96,6 +100,7 @@ class QueueingExporter(MetricExporter):
         max_points: how many data points may wait; bounds the memory of wide collections.
         retry_seconds: pause after a failed attempt.
         close_seconds: how long ``shutdown`` may take.
+        prepare: changes each collection before it is queued; must not block.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class QueueingExporter(MetricExporter):
         max_points: int = 100_000,
         retry_seconds: float = 1.0,
         close_seconds: float = 1.5,
+        prepare: Prepare | None = None,
     ) -> None:
         super().__init__(preferred_temporality=dict(CUMULATIVE))
         self._sender = sender
@@ -113,6 +119,7 @@ class QueueingExporter(MetricExporter):
         self._max_points = max_points
         self._retry_seconds = retry_seconds
         self._close_seconds = close_seconds
+        self._prepare = prepare
         self._failing = self._losing = ""
         self._delivered = self._failed = self._lost = 0
         self._reset()
@@ -126,7 +133,8 @@ class QueueingExporter(MetricExporter):
         **kwargs: Any,  # noqa: ARG002 - the base class passes more on some versions
     ) -> MetricExportResult:
         """Queue a collection. Never blocks; the oldest gives way when the queue is full."""
-        batch = _Batch(metrics_data, _count_points(metrics_data))
+        data = self._prepare(metrics_data) if self._prepare else metrics_data
+        batch = _Batch(data, _count_points(data))
         with self._changed:
             self._queue.append(batch)
             self._points += batch.points
