@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from notifier.deliver.outcome import Outcome, Receipt
 
@@ -79,6 +79,7 @@ class Paced(Protocol):
         ...
 
 
+@runtime_checkable
 class Removing(Protocol):
     """A deliverer that can take a message away, for ``wt notifier test``."""
 
@@ -87,6 +88,7 @@ class Removing(Protocol):
         ...
 
 
+@runtime_checkable
 class Charting(Protocol):
     """A deliverer that can show a chart inside a delivered message."""
 
