@@ -1,0 +1,118 @@
+"""The instruments of the Φ signal, on ``opentelemetry-api`` alone."""
+
+from collections.abc import Iterable, Iterator
+
+from opentelemetry.metrics import Meter, Observation
+
+from wiltonos_otel.instruments.catalogue import (
+    COHERENCE_DERIVATIVE,
+    COHERENCE_RATIO,
+    COLLAPSES,
+    LOOP_COHERENCE,
+    LOOP_PRESSURE,
+    SOFT_STEER_LIMIT,
+    SOURCE_ERRORS,
+    SOURCE_LAST_SAMPLE,
+    SUSTAINED_GOOD,
+)
+from wiltonos_otel.instruments.observe import PerCollection, counter, observe
+from wiltonos_otel.instruments.signal import Observed
+from wiltonos_otel.phi import LoopSnapshot, Snapshot
+from wiltonos_otel.policy import Policy
+
+METER = "wiltonos_otel"
+
+
+class CoherenceInstruments:
+    """Every instrument of Φ, fed from the signals that are attached.
+
+    What is stale or unknown yields nothing: gone means gone. Made once per provider, because an
+    SDK silently drops the callbacks of a second instrument of the same name.
+
+    Args:
+        meter: where the instruments are made.
+        policy: its thresholds are exported as ``wiltonos.soft_steer.limit``.
+    """
+
+    def __init__(self, meter: Meter, policy: Policy) -> None:
+        self.policy = policy
+        self._signals: dict[str, Observed] = {}
+        self._errors = counter(meter, SOURCE_ERRORS)
+        self._now = PerCollection(self._take)
+        observe(meter, COHERENCE_RATIO, self._ratio)
+        observe(meter, COHERENCE_DERIVATIVE, self._derivatives)
+        observe(meter, LOOP_COHERENCE, self._loop_coherence)
+        observe(meter, LOOP_PRESSURE, self._loop_pressure)
+        observe(meter, COLLAPSES, self._collapses)
+        observe(meter, SUSTAINED_GOOD, self._sustained_good)
+        observe(meter, SOFT_STEER_LIMIT, self._limits)
+        observe(meter, SOURCE_LAST_SAMPLE, self._last_samples)
+
+    def attach(self, signal: Observed, reasons: Iterable[str] = ()) -> None:
+        """Export a signal from now on; one of the same source gives way.
+
+        Args:
+            signal: what to export.
+            reasons: why its samples may be refused; each is announced with 0, so that
+                ``increase()`` sees the first.
+        """
+        self._signals = {**self._signals, signal.source: signal}
+        for reason in reasons:
+            self.refused(signal.source, reason, 0)
+
+    def detach(self, source: str) -> None:
+        """Export a signal no longer: its series end."""
+        self._signals = {name: x for name, x in self._signals.items() if name != source}
+
+    def refused(self, source: str, reason: str, count: int = 1) -> None:
+        """Count samples of a source that were refused."""
+        self._errors.add(count, {"source": source, "reason": reason})
+
+    def _take(self) -> dict[str, Snapshot]:
+        return {name: signal.snapshot() for name, signal in self._signals.items()}
+
+    def _snapshots(self, reader: str) -> Iterable[Snapshot]:
+        return self._now.value(reader).values()
+
+    def _loops(self, reader: str) -> Iterator[tuple[LoopSnapshot, dict[str, str]]]:
+        for snapshot in self._snapshots(reader):
+            for name, loop in snapshot.loops.items():
+                yield loop, {"loop": name}
+
+    def _ratio(self) -> Iterator[Observation]:
+        for snapshot in self._snapshots("ratio"):
+            if snapshot.phi is not None:
+                yield Observation(snapshot.phi)
+
+    def _derivatives(self) -> Iterator[Observation]:
+        for snapshot in self._snapshots("derivatives"):
+            for window, slope in snapshot.derivatives.items():
+                yield Observation(slope, {"window": f"{window}s"})
+
+    def _loop_coherence(self) -> Iterator[Observation]:
+        for loop, attributes in self._loops("loop_coherence"):
+            if loop.phi is not None:
+                yield Observation(loop.phi, attributes)
+
+    def _loop_pressure(self) -> Iterator[Observation]:
+        for loop, attributes in self._loops("loop_pressure"):
+            if loop.pressure is not None:
+                yield Observation(loop.pressure, attributes)
+
+    def _collapses(self) -> Iterator[Observation]:
+        for loop, attributes in self._loops("collapses"):
+            yield Observation(loop.collapses, attributes)
+
+    def _sustained_good(self) -> Iterator[Observation]:
+        for snapshot in self._snapshots("sustained_good"):
+            for window, share in snapshot.sustained_good.items():
+                yield Observation(share, {"window": window})
+
+    def _limits(self) -> Iterator[Observation]:
+        for limit, value in self.policy.limits().items():
+            yield Observation(value, {"limit": limit})
+
+    def _last_samples(self) -> Iterator[Observation]:
+        for source, snapshot in self._now.value("last_samples").items():
+            if snapshot.time_ms is not None:
+                yield Observation(snapshot.time_ms / 1000, {"source": source})

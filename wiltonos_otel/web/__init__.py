@@ -1,0 +1,1 @@
+"""The exporter's pages: the live page, its JSON and its stream of events."""

@@ -1,0 +1,105 @@
+"""The routes of the exporter: live page, JSON, events, metrics, health."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from wiltonos_otel.web.events import EventStream
+from wiltonos_otel.web.history import History
+from wiltonos_otel.web.view import view_all
+
+STATIC = Path(__file__).parent / "static"
+HISTORY_MS = 600_000
+TICK_SECONDS = 1.0
+
+View = dict[str, Any]
+
+
+class LivePage:
+    """The live page and what feeds it, one tick a second.
+
+    Args:
+        now: the moment to show; see ``view.view_now``.
+        policy: the thresholds to show; see ``view.view_policy``.
+    """
+
+    def __init__(self, now: Callable[[], View], policy: View) -> None:
+        self._now = now
+        self._policy = policy
+        self._history = History(HISTORY_MS)
+        self._events = EventStream()
+
+    def install(self, app: web.Application) -> None:
+        """Add the routes, and the ticks for as long as the application runs."""
+        app.router.add_get("/", _index)
+        app.router.add_static("/static", STATIC)
+        app.router.add_get("/api/v1/phi", self._show)
+        app.router.add_get("/api/v1/events", self._events.handle)
+        app.cleanup_ctx.append(self._ticking)
+        app.on_shutdown.append(self._end_streams)
+        app.on_response_prepare.append(_revalidate)
+
+    def tick(self) -> None:
+        """Take the moment into the history and send it to every reader."""
+        now = self._now()
+        self._history.add(now["now_ms"], now["phi"])
+        self._events.publish(_to_json(now))
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        view = view_all(self._now(), self._policy, self._history.points())
+        return web.json_response(view, dumps=_to_json, headers={"Cache-Control": "no-store"})
+
+    async def _ticking(self, _app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._tick_for_ever())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def _tick_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            self.tick()
+            # after a suspended machine: one tick, not one per second missed
+            due = max(due + TICK_SECONDS, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _end_streams(self, _app: web.Application) -> None:
+        self._events.close()
+
+
+def add_health(app: web.Application, degraded: Callable[[], list[str]]) -> None:
+    """Add ``/-/healthy`` and ``/-/ready``; what is degraded does not make it unready."""
+
+    async def healthy(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ready", "degraded": degraded()})
+
+    app.router.add_get("/-/healthy", healthy)
+    app.router.add_get("/-/ready", ready)
+
+
+def add_metrics(app: web.Application, handler: Handler) -> None:
+    """Add ``/metrics``."""
+    app.router.add_get("/metrics", handler)
+
+
+async def _index(_request: web.Request) -> web.FileResponse:
+    return web.FileResponse(STATIC / "index.html")
+
+
+async def _revalidate(_request: web.Request, response: web.StreamResponse) -> None:
+    """An upgrade of the program shows at the next visit."""
+    if isinstance(response, web.FileResponse):
+        response.headers.setdefault("Cache-Control", "no-cache")
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
