@@ -9,3 +9,7 @@ class WiltonosError(OperatorError):
 
 class PolicyError(WiltonosError, ValueError):
     """The coherence policy contradicts itself, or no signal could ever meet it."""
+
+
+class OptionsError(WiltonosError, ValueError):
+    """What ``configure()`` was told is wrong; the text names the origin and the fix."""

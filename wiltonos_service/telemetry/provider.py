@@ -30,18 +30,20 @@ METER = "wiltonos_service.telemetry"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a service is to those who read its metrics; ``OTEL_*`` variables win over it.
+    """Who a service is to those who read its metrics; ``OTEL_*`` variables win over defaults.
 
     Attributes:
         service_name: becomes the label ``job``.
-        version: of the program.
+        version: of the program; "" leaves it out.
         instance_id: becomes the label ``instance``; the same after a restart, or every series
             and every alert would begin anew.
+        stated: the service name was given by the user, and wins over ``OTEL_SERVICE_NAME``.
     """
 
     service_name: str
     version: str
     instance_id: str
+    stated: bool = False
 
     @classmethod
     def of(cls, service_name: str, version: str, port_offset: int = 0) -> "Identity":
@@ -51,12 +53,13 @@ class Identity:
 
     def resource(self) -> Resource:
         """The resource, in which ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` win."""
-        ours = {
-            SERVICE_NAME: self.service_name,
-            SERVICE_VERSION: self.version,
-            SERVICE_INSTANCE_ID: self.instance_id,
-        }
-        return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
+        ours = {SERVICE_NAME: self.service_name, SERVICE_INSTANCE_ID: self.instance_id}
+        if self.version:
+            ours[SERVICE_VERSION] = self.version
+        resource = {**ours, **OTELResourceDetector().detect().attributes}
+        if self.stated:
+            resource[SERVICE_NAME] = self.service_name
+        return Resource.create(resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""What ``configure()`` was told, by argument, environment or file; needs nothing but the library.
+
+Precedence: arguments > ``WILTONOS__*`` > ``OTEL_*`` > file > defaults, as for the services, of
+which only the keys that a foreign service needs are read: ``[telemetry]`` and ``[coherence]``.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from wiltonos_otel.errors import OptionsError
+from wiltonos_otel.policy import Policy
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+# the exporter of WiltonOS pushes each second; what else a service measures needs no more
+DEFAULT_INTERVAL_SECONDS = 5.0
+DEFAULT_FILE = "wiltonos.toml"
+_PREFIX = "WILTONOS__"
+
+Tree = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a service pushes, and the policy that it exports.
+
+    Attributes:
+        otlp_endpoint: base URL of an OTLP/HTTP receiver.
+        export_interval_seconds: seconds between two pushes.
+        policy: the coherence policy.
+    """
+
+    otlp_endpoint: str
+    export_interval_seconds: float
+    policy: Policy
+
+
+def resolve(
+    *,
+    otlp_endpoint: str | None = None,
+    export_interval_seconds: float | None = None,
+    policy: Policy | None = None,
+    config: Path | None = None,
+    environ: Mapping[str, str],
+) -> Options:
+    """The options in force.
+
+    Args:
+        otlp_endpoint: the argument, if given.
+        export_interval_seconds: the argument, if given.
+        policy: the argument, if given.
+        config: a configuration file; None takes ``WILTONOS_CONFIG``, else ``./wiltonos.toml``.
+        environ: the environment.
+
+    Raises:
+        OptionsError: a file or a value is wrong.
+        PolicyError: the policy contradicts itself.
+    """
+    file = _read(config, environ)
+    telemetry = file.get("telemetry", {})
+    endpoint = (
+        otlp_endpoint
+        or environ.get(f"{_PREFIX}TELEMETRY__OTLP_ENDPOINT")
+        or environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+        or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or telemetry.get("otlp_endpoint")
+        or DEFAULT_ENDPOINT
+    )
+    interval = _first(
+        ("export_interval_seconds", export_interval_seconds, 1.0),
+        (
+            f"{_PREFIX}TELEMETRY__EXPORT_INTERVAL_SECONDS",
+            environ.get(f"{_PREFIX}TELEMETRY__EXPORT_INTERVAL_SECONDS"),
+            1.0,
+        ),
+        ("OTEL_METRIC_EXPORT_INTERVAL", environ.get("OTEL_METRIC_EXPORT_INTERVAL"), 0.001),
+        ("[telemetry] export_interval_seconds", telemetry.get("export_interval_seconds"), 1.0),
+    )
+    return Options(
+        otlp_endpoint=str(endpoint),
+        export_interval_seconds=DEFAULT_INTERVAL_SECONDS if interval is None else interval,
+        policy=policy or _policy({**file.get("coherence", {}), **_policy_variables(environ)}),
+    )
+
+
+def _read(config: Path | None, environ: Mapping[str, str]) -> Tree:
+    named = config or (Path(environ["WILTONOS_CONFIG"]) if environ.get("WILTONOS_CONFIG") else None)
+    file = named or Path(DEFAULT_FILE)
+    if named is None and not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise OptionsError(f"{file}: {error.strerror}; name an existing file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionsError(f"{file}: not TOML: {error}") from None
+
+
+def _first(*candidates: tuple[str, Any, float]) -> float | None:
+    """The first value that is stated, in seconds.
+
+    Args:
+        candidates: name, value or None, and how many seconds a unit of the value is.
+    """
+    for name, value, seconds in candidates:
+        if value is None or value == "":
+            continue
+        try:
+            number = float(value) * seconds
+        except (TypeError, ValueError):
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise OptionsError(f"{name} = {value!r} is no positive number; correct it")
+        return number
+    return None
+
+
+def _policy_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    prefix = f"{_PREFIX}COHERENCE__"
+    return {
+        name.removeprefix(prefix).lower(): tomllib.loads(f"x = {value}")["x"]
+        for name, value in environ.items()
+        if name.startswith(prefix)
+    }
+
+
+def _policy(keys: Mapping[str, Any]) -> Policy:
+    known = {field.name for field in fields(Policy)}
+    if unknown := sorted(set(keys) - known):
+        raise OptionsError(f"[coherence] {unknown[0]}: unknown key; known: {', '.join(known)}")
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()
+    }
+    try:
+        return Policy(**values)
+    except TypeError as error:
+        raise OptionsError(f"[coherence]: {error}") from None
