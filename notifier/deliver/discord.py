@@ -148,7 +148,8 @@ class DiscordHook:
         data: bytes | aiohttp.FormData | None = None
         if png:
             data = aiohttp.FormData()
-            data.add_field("payload_json", orjson.dumps(body), content_type="application/json")
+            words = orjson.dumps(body).decode()
+            data.add_field("payload_json", words, content_type="application/json")
             data.add_field("files[0]", png, filename=CHART, content_type="image/png")
         elif body is not None:
             data = orjson.dumps(body)

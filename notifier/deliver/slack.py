@@ -337,6 +337,6 @@ def _read(response: Any) -> Answer:
 def _refused(error: SlackClientError) -> Answer:
     """The answer inside an error of slack_sdk, which keeps it in one of two forms."""
     response: Any = getattr(error, "response", None)
-    status: int = getattr(response, "status_code", None) or getattr(response, "status", 0)
+    status = int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
     headers = getattr(response, "headers", None) or {}
     return answer(status, headers, getattr(response, "data", None) or "an unreadable body")
