@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from wiltonos_otel.policy import Policy
 
+_DECIMALS = 15
+
 
 class Band(StrEnum):
     """Where Φ stands relative to the band."""
@@ -27,5 +29,8 @@ def classify(phi: float, policy: Policy) -> Band:
 
 
 def pressure(phi: float, phi_star: float) -> float:
-    """The pressure on a loop: |Φ - Φ★|, a share in [0, 1]."""
-    return abs(phi - phi_star)
+    """The pressure on a loop: |Φ - Φ★|, a share in [0, 1], to 15 decimals.
+
+    Rounded, because 0.75 - 0.7 in binary is more than 0.05 and would exceed a limit of 0.05.
+    """
+    return round(abs(phi - phi_star), _DECIMALS)
