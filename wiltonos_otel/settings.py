@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -75,9 +76,16 @@ class Telemetry(Table):
 
 
 class Exporter(HttpService):
-    """``[exporter]``: the service that reads state files, and its page."""
+    """``[exporter]``: the service that reads state files, and its page.
+
+    Attributes:
+        scrape_reader: what renders ``/metrics``; "stock" is opentelemetry-exporter-prometheus.
+        simulated: the state files are made up, and the page says so.
+    """
 
     listen: ListenAddress = "127.0.0.1:9464"
+    scrape_reader: Literal["stock"] = "stock"
+    simulated: bool = False
 
 
 class Longevity(HttpService):
@@ -132,7 +140,8 @@ def load(
 def _from_otel(environ: Mapping[str, str]) -> Tree:
     """What the standard variables say about our keys (OpenTelemetry specification, SDK env)."""
     telemetry: Tree = {}
-    if endpoint := environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    of_metrics = environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+    if endpoint := of_metrics or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         telemetry["otlp_endpoint"] = endpoint
     if interval := environ.get("OTEL_METRIC_EXPORT_INTERVAL"):
         try:

@@ -9,9 +9,11 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from wiltonos_otel.phi import Snapshot
+from wiltonos_otel.policy import Policy
 from wiltonos_otel.web.events import EventStream
 from wiltonos_otel.web.history import History
-from wiltonos_otel.web.view import view_all
+from wiltonos_otel.web.view import view_all, view_event, view_policy
 
 STATIC = Path(__file__).parent / "static"
 HISTORY_MS = 600_000
@@ -24,14 +26,23 @@ class LivePage:
     """The live page and what feeds it, one tick a second.
 
     Args:
-        now: the moment to show; see ``view.view_now``.
-        policy: the thresholds to show; see ``view.view_policy``.
+        snapshot: what is known now.
+        view: a snapshot as ``view.view_now`` shows it.
+        policy: the policy in force.
+        stale_after_seconds: age at which a sample stops counting.
     """
 
-    def __init__(self, now: Callable[[], View], policy: View) -> None:
-        self._now = now
-        self._policy = policy
-        self._history = History(HISTORY_MS)
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        view: Callable[[Snapshot], View],
+        policy: Policy,
+        stale_after_seconds: float,
+    ) -> None:
+        self._snapshot = snapshot
+        self._view = view
+        self._policy = view_policy(policy, stale_after_seconds)
+        self._history = History(HISTORY_MS, policy.fresh_seconds * 1000)
         self._events = EventStream()
 
     def install(self, app: web.Application) -> None:
@@ -46,12 +57,12 @@ class LivePage:
 
     def tick(self) -> None:
         """Take the moment into the history and send it to every reader."""
-        now = self._now()
-        self._history.add(now["now_ms"], now["phi"])
-        self._events.publish(_to_json(now))
+        snapshot = self._snapshot()
+        event = view_event(self._view(snapshot), self._history.add(snapshot))
+        self._events.publish(_to_json(event))
 
     async def _show(self, _request: web.Request) -> web.Response:
-        view = view_all(self._now(), self._policy, self._history.points())
+        view = view_all(self._view(self._snapshot()), self._policy, self._history.points())
         return web.json_response(view, dumps=_to_json, headers={"Cache-Control": "no-store"})
 
     async def _ticking(self, _app: web.Application) -> AsyncIterator[None]:

@@ -1,6 +1,8 @@
-"""The last minutes of Φ, one point per tick, with gaps where there was none."""
+"""The last minutes of Φ as a line to draw: samples, and a gap where there was none."""
 
 from collections import deque
+
+from wiltonos_otel.phi import Snapshot
 
 Point = tuple[int, float | None]
 
@@ -10,25 +12,38 @@ class History:
 
     Args:
         span_ms: how far back it reaches, in milliseconds.
+        fresh_ms: age at which a sample no longer stands for now.
     """
 
-    def __init__(self, span_ms: int) -> None:
+    def __init__(self, span_ms: int, fresh_ms: int) -> None:
         self._span_ms = span_ms
+        self._fresh_ms = fresh_ms
         self._points: deque[Point] = deque()
 
-    def add(self, time_ms: int, phi: float | None) -> None:
-        """Append a point; points of a clock that was set back give way.
+    def add(self, snapshot: Snapshot) -> Point | None:
+        """Take a moment in; the point that it adds, or None when it adds nothing.
 
-        Args:
-            time_ms: Unix time in milliseconds.
-            phi: Φ at that time, or None where there was none.
+        A value that is only held adds nothing: a frozen line would look like perfect coherence.
         """
-        while self._points and self._points[-1][0] >= time_ms:
+        point = self._point_of(snapshot)
+        if point is None:
+            return None
+        # a clock that was set back takes its points with it
+        while self._points and self._points[-1][0] >= point[0]:
             self._points.pop()
-        self._points.append((time_ms, phi))
-        while self._points[0][0] < time_ms - self._span_ms:
+        self._points.append(point)
+        while self._points[0][0] < point[0] - self._span_ms:
             self._points.popleft()
+        return point
 
     def points(self) -> list[Point]:
         """The points, oldest first."""
         return list(self._points)
+
+    def _point_of(self, snapshot: Snapshot) -> Point | None:
+        time_ms, phi = snapshot.time_ms, snapshot.phi
+        if phi is None or time_ms is None or snapshot.now_ms - time_ms > self._fresh_ms:
+            return (snapshot.now_ms, None)
+        if self._points and self._points[-1] == (time_ms, phi):
+            return None
+        return (time_ms, phi)

@@ -44,7 +44,7 @@ def view_policy(policy: Policy, stale_after_seconds: float) -> dict[str, Any]:
 def view_now(
     snapshot: Snapshot, source: SourceHealth, push: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """One moment: what each event of the stream carries."""
+    """One moment."""
     loops = sorted(snapshot.loops.items(), key=_by_pressure)
     return {
         "now_ms": snapshot.now_ms,
@@ -71,7 +71,12 @@ def view_all(
     now: Mapping[str, Any], policy: Mapping[str, Any], history: Sequence[Point]
 ) -> dict[str, Any]:
     """``/api/v1/phi``: the moment, the policy and the last minutes."""
-    return {**now, "policy": policy, "history": [list(point) for point in history]}
+    return {**now, "policy": policy, "history": history}
+
+
+def view_event(now: Mapping[str, Any], point: Point | None) -> dict[str, Any]:
+    """An event of the stream: the moment, and what it adds to the last minutes."""
+    return {**now, "point": point}
 
 
 def _by_pressure(item: tuple[str, LoopSnapshot]) -> tuple[float, str]:
