@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from wiltonos_otel.errors import WiltonosError
+from wiltonos_service.logs import quiet
 
-BUSY_SECONDS = 5
+# only a backup or a curious shell can hold the file up
+BUSY_SECONDS = 1
 
 
 class LedgerError(WiltonosError):
@@ -125,6 +127,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    quiet(["alembic"])
     config = Config()
     config.set_main_option("script_location", "wiltonos_otel.longevity:migrations")
     config.set_main_option("path_separator", "os")

@@ -24,6 +24,8 @@ LARGEST_AMOUNT = Decimal(100_000_000)
 # how far a careless clock may run ahead
 FUTURE_MS = 5 * 60 * 1000
 
+# control characters and lone surrogates
+_UNPRINTABLE = ("Cc", "Cs")
 _PUNCTUATION = frozenset(" -_.+/'(),")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -241,19 +243,20 @@ def format_time(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
-def check_notes(text: str) -> str:
-    """The notes themselves when they are text that can be kept.
+def check_notes(text: str, field: str = "notes") -> str:
+    """The text itself when it can be kept.
 
     Raises:
-        FieldError: too long, or a control character or a broken surrogate is in them.
+        FieldError: it is too long, or holds a control character or a broken surrogate.
     """
     if len(text) > NOTES_LENGTH:
-        raise FieldError("notes", f"have {len(text)} characters", f"use at most {NOTES_LENGTH}")
+        fix = f"use at most {NOTES_LENGTH}"
+        raise FieldError(field, f"has {len(text)} characters", fix)
     bad = next(
-        (c for c in text if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs")), None
+        (c for c in text if c not in "\n\t" and unicodedata.category(c) in _UNPRINTABLE), None
     )
     if bad is not None:
-        raise FieldError("notes", f"hold {_show(bad)}", "use printable text")
+        raise FieldError(field, f"holds {_show(bad)}", "use printable text")
     return text
 
 

@@ -107,8 +107,10 @@ class Observation:
         label: the compound, or the overflow label.
         unit: mg or IU.
         amount: exact, in ``unit``.
+        recorded_ms: when it was written down.
     """
 
     label: str
     unit: Unit
     amount: Decimal
+    recorded_ms: int

@@ -22,10 +22,6 @@ MAX_LABELS = 200
 OVERFLOW_LABEL = "_other"
 
 
-class KeyReusedError(LedgerError):
-    """An idempotency key came again with another dose."""
-
-
 class NoSuchDoseError(LedgerError):
     """There is no dose with this id."""
 
@@ -71,8 +67,7 @@ class Ledger:
             The dose, and whether it was already there under this key.
 
         Raises:
-            FieldError: ``corrects`` names no standing dose.
-            KeyReusedError: the key belongs to another dose.
+            FieldError: ``corrects`` names no standing dose, or the key belongs to another dose.
             LedgerError: the file cannot be written.
         """
         digest = _digest(new)
@@ -80,9 +75,10 @@ class Ledger:
             if key is not None and (old := queries.by_key(connection, key)) is not None:
                 identity, old_digest = old
                 if old_digest != digest:
-                    raise KeyReusedError(
-                        f"Idempotency-Key {key!r} belongs to dose {identity}, which is another "
-                        "one; take a new key for a new dose"
+                    raise FieldError(
+                        "Idempotency-Key",
+                        f"{key!r} belongs to dose {identity}, which is another one",
+                        "take a new key for a new dose",
                     )
                 return self._get(connection, identity), True
             corrected = self._correctable(connection, new.corrects)
@@ -200,7 +196,7 @@ class Ledger:
     def _get(self, connection: Connection, identity: int) -> Dose:
         dose = queries.by_id(connection, identity)
         if dose is None:
-            raise NoSuchDoseError(f"there is no dose {identity}")
+            raise NoSuchDoseError(f"there is no dose {identity}; list them to see which there are")
         return dose
 
     def _correctable(self, connection: Connection, identity: int | None) -> Dose | None:

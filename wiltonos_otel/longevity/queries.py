@@ -99,9 +99,9 @@ def streams(connection: Connection) -> list[Stream]:
 
 def observations(connection: Connection) -> list[Observation]:
     """Every dose ever recorded, withdrawn or not, in the order of recording."""
-    statement = select(DOSES.c.label, DOSES.c.unit, DOSES.c.amount).order_by(DOSES.c.id)
-    rows = connection.execute(statement)
-    return [Observation(label, Unit(unit), Decimal(amount)) for label, unit, amount in rows]
+    columns = (DOSES.c.label, DOSES.c.unit, DOSES.c.amount, DOSES.c.recorded_ms)
+    rows = connection.execute(select(*columns).order_by(DOSES.c.id))
+    return [Observation(label, Unit(unit), Decimal(amount), at) for label, unit, amount, at in rows]
 
 
 def _dose(row: Row[Any]) -> Dose:

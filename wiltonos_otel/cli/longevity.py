@@ -1,0 +1,207 @@
+"""``wt longevity``: the diary of doses."""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wiltonos_otel.clock import SystemClock
+from wiltonos_otel.longevity.client import DiaryClient, find_diary
+from wiltonos_otel.longevity.requests import LARGEST_ID, InvalidRequestError, parse_dose
+from wiltonos_otel.settings import load
+from wiltonos_service.cli import (
+    config_option,
+    json_option,
+    offset_option,
+    run_async,
+    service_options,
+)
+from wiltonos_service.errors import UsageError
+from wiltonos_service.logs import configure_logs
+
+Json = dict[str, Any]
+
+# marks that would let a note rewrite the line it stands in
+_BIDI = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+@click.group()
+def longevity() -> None:
+    """Record doses, and see them as metrics beside Φ."""
+
+
+@longevity.command()
+@service_options
+def serve(config: Path | None, port_offset: int | None, log_level: str) -> None:
+    """Run the Longevity API."""
+    # the database library and the SDK are slow to load, and only this command needs them
+    from wiltonos_otel.longevity import service  # noqa: PLC0415 - see above
+
+    configure_logs(log_level)
+    service.serve(load(config=config, offset=port_offset))
+
+
+@longevity.command()
+@click.argument("compound")
+@click.argument("amount")
+@click.argument("unit")
+@click.option("--notes", default="", help="Free text; it never leaves the diary.")
+@click.option("--at", metavar="TIME", help='When it was taken, like "2026-11-23T17:00:00Z".')
+@click.option("--corrects", type=int, metavar="ID", help="Replace this dose.")
+@config_option
+@offset_option
+@json_option
+def dose(
+    *,
+    compound: str,
+    amount: str,
+    unit: str,
+    notes: str,
+    at: str | None,
+    corrects: int | None,
+    config: Path | None,
+    port_offset: int | None,
+    as_json: bool,
+) -> None:
+    """Record a dose: wt longevity dose resveratrol 500 mg."""
+    document: Json = {
+        "compound": compound,
+        "amount": _decimal(amount),
+        "unit": unit,
+        "notes": notes,
+        "taken_at": at,
+        "corrects": corrects,
+    }
+    try:
+        new = parse_dose(document, SystemClock().now_ms())
+    except InvalidRequestError as error:
+        raise UsageError("\n".join(str(x) for x in error.errors)) from None
+    # one key for this call: a repeated request cannot record twice
+    key = str(uuid.uuid4())
+    answer = _ask(config, port_offset, lambda diary: diary.record(new, key))
+    _show(answer, f"recorded dose {_line(answer)}", as_json)
+
+
+@longevity.command("list")
+@click.option("--compound", help="Only this one.")
+@click.option("--since", metavar="TIME", help="Taken at or after.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--cursor", help="Go on where the last list ended.")
+@click.option("--withdrawn", is_flag=True, help="Also what no longer stands.")
+@config_option
+@offset_option
+@json_option
+def list_doses(
+    *,
+    compound: str | None,
+    since: str | None,
+    limit: int,
+    cursor: str | None,
+    withdrawn: bool,
+    config: Path | None,
+    port_offset: int | None,
+    as_json: bool,
+) -> None:
+    """List doses, newest first."""
+    given = {"compound": compound, "since": since, "cursor": cursor}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    parameters["limit"] = str(limit)
+    if withdrawn:
+        parameters["withdrawn"] = "true"
+    answer = _ask(config, port_offset, lambda diary: diary.find(parameters))
+    lines = [_line(entry) for entry in answer["doses"]] or ["no dose is recorded"]
+    if answer["next_cursor"]:
+        lines.append(f"more: --cursor {answer['next_cursor']}")
+    _show(answer, "\n".join(lines), as_json)
+
+
+@longevity.command()
+@click.argument("identity", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+@config_option
+@offset_option
+@json_option
+def get(identity: int, config: Path | None, port_offset: int | None, as_json: bool) -> None:
+    """Show one dose."""
+    answer = _ask(config, port_offset, lambda diary: diary.get(identity))
+    _show(answer, _line(answer), as_json)
+
+
+@longevity.command()
+@click.argument("identity", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+@click.option("--reason", default="", help="Why; it stays in the diary.")
+@config_option
+@offset_option
+@json_option
+def withdraw(
+    identity: int, reason: str, config: Path | None, port_offset: int | None, as_json: bool
+) -> None:
+    """Take a dose back. The entry stays, and says so."""
+    answer = _ask(config, port_offset, lambda diary: diary.withdraw(identity, reason))
+    _show(answer, _line(answer), as_json)
+
+
+@longevity.command()
+@config_option
+@offset_option
+@json_option
+def info(config: Path | None, port_offset: int | None, as_json: bool) -> None:
+    """Show the sums by compound."""
+    answer = _ask(config, port_offset, lambda diary: diary.info())
+    rows = [
+        f"{row['compound']}: {_plural(row['doses'])}, {row['amount']} {row['unit']} in all, "
+        f"last {row['last_taken_at']}"
+        for row in answer["compounds"]
+    ]
+    lines = [_plural(answer["doses"]), *rows]
+    _show(answer, "\n".join(lines), as_json)
+
+
+def _ask(
+    config: Path | None,
+    port_offset: int | None,
+    question: Callable[[DiaryClient], Awaitable[Json]],
+) -> Json:
+    loaded = load(config=config, offset=port_offset)
+
+    async def ask() -> Json:
+        async with await find_diary(loaded) as diary:
+            return await question(diary)
+
+    answer: Json = run_async(ask())
+    return answer
+
+
+def _show(answer: Json, text: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    click.echo(text)
+    click.secho(answer["disclaimer"], dim=True)
+
+
+def _line(entry: Json) -> str:
+    """One dose on one line."""
+    origin = entry["converted_from"]
+    given = f" (given as {origin['amount']} {origin['unit']})" if origin else ""
+    notes = f": {' '.join(entry['notes'].split())}" if entry["notes"] else ""
+    gone = f" [withdrawn {entry['withdrawn_at']}]" if entry["withdrawn_at"] else ""
+    text = (
+        f"{entry['id']}  {entry['taken_at']}  {entry['compound']} "
+        f"{entry['amount']} {entry['unit']}{given}{gone}{notes}"
+    )
+    return text.translate(_BIDI)
+
+
+def _plural(doses: int) -> str:
+    return f"{doses} dose" if doses == 1 else f"{doses} doses"
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise UsageError(f"{text[:40]!r} is no number; write it like 500 or 0.5") from None
