@@ -1,1 +1,20 @@
-"""From an incident to the JSON of a chat. Pure."""
+"""Turns incidents into messages that fit every limit of their chat. Pure.
+
+``render`` makes the living message of an incident, ``render_reply`` the short one that rings,
+``render_digest`` the one message that stands for many while a backlog lasts.
+"""
+
+from notifier.render.context import RenderContext
+from notifier.render.message import Chat, chat_of, render, render_digest, render_reply
+from notifier.render.template import Template, check_template
+
+__all__ = [
+    "Chat",
+    "RenderContext",
+    "Template",
+    "chat_of",
+    "check_template",
+    "render",
+    "render_digest",
+    "render_reply",
+]

@@ -1,0 +1,27 @@
+"""What a message depends on besides its incident. Pure values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RenderContext:
+    """The surroundings of a channel at the moment of rendering.
+
+    Attributes:
+        now: aware UTC.
+        public_url: where the notifier's own page is; "" leaves its links out, as do the others.
+        language: of the fixed words, for example ``en`` or ``pt-BR``.
+        mentions: severity → what to mention, in the chat's own form; the only source of pings.
+        doubtful: monitoring was dead when the incident resolved, so the end may be no end.
+    """
+
+    now: datetime
+    public_url: str = ""
+    alertmanager_url: str = ""
+    prometheus_url: str = ""
+    grafana_url: str = ""
+    language: str = "en"
+    mentions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    doubtful: bool = False

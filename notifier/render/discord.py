@@ -1,0 +1,235 @@
+"""The form of a message in Discord: one embed, and a line of content that can ping. Pure.
+
+Limits: docs.discord.com, "Embed Limits" (6000 over all texts) and "Message Formatting".
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from notifier.deliver.protocol import Rendered
+from notifier.render.budget import Budget, joined
+from notifier.render.card import Card, CardAlert, Level, duration
+from notifier.render.template import DEFAULT, Filled
+from notifier.render.text import discord, fit, units
+from notifier.render.words import Words
+
+TOTAL = 5_900
+_TITLE = 256
+_DESCRIPTION = 4_000
+_FIELD_NAME = 200
+_FIELD_VALUE = 1_000
+_CONTENT = 1_900
+_LINE = 250
+_LINES = 20
+_SAID = 1_500
+_COLOURS = {Level.CRITICAL: 0xE01E5A, Level.WARNING: 0xF2A33A, Level.INFO: 0x3B82F6}
+_GREEN = 0x2EB67D
+_ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
+_DONE = "✅"
+_USER = re.compile(r"<@!?(\d+)>")
+_ROLE = re.compile(r"<@&(\d+)>")
+_EVERYONE = {"@everyone", "@here"}
+
+
+def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
+    """The living message of an incident.
+
+    Args:
+        card: what to say.
+        words: in which language.
+        own: what the channel's template says instead, and whether it failed.
+    """
+    budget = Budget(TOTAL)
+    links = budget.whole(_links(card, words), _DESCRIPTION - 1500)
+    footer = budget.take(_footer(card, words, own), 300)
+    title = _own(budget, own.title, _title(card, words), _TITLE - 3)
+    facts = budget.take(_facts(card, words), 1_000)
+    fields = _values(card, words, budget)
+    said = _own(budget, own.text, card.description, _SAID)
+    alerts = _alerts(card, words, budget)
+    embed: dict[str, Any] = {
+        "title": f"{_icon(card)} {title}",
+        "description": _joined_within(_DESCRIPTION, facts, said, links),
+        "color": _GREEN if card.resolved else _COLOURS[card.level],
+        "timestamp": (card.ended or card.since).astimezone(UTC).isoformat(),
+        "fields": [*fields, *alerts],
+    }
+    if footer:
+        embed["footer"] = {"text": footer}
+    allowed, pings = _allowed(card.mentions)
+    headline = _headline(card, words)
+    content = joined([*pings, headline], " ") if pings else ""
+    plain = joined([*pings, headline, _span(card, words)], " ")
+    return Rendered(
+        {"content": content, "embeds": [embed], "allowed_mentions": allowed},
+        {"content": plain, "allowed_mentions": allowed},
+        card.marker,
+    )
+
+
+def reply(card: Card, words: Words, headline: str) -> Rendered:
+    """A short message that rings: what is new, and how it stands now.
+
+    Args:
+        card: the incident, with the alert that is new at its head.
+        words: in which language.
+        headline: what happened, clean.
+    """
+    allowed, pings = _allowed(card.mentions)
+    said = joined([discord(headline), fit(card.title, 800, discord)], ": ")
+    state = words.say("still_firing", count=card.firing)
+    content = joined([*pings, f"{_icon(card)} {said} · {discord(state)}"], " ")
+    body = {"content": content, "allowed_mentions": allowed}
+    return Rendered(body, body, f"{card.marker}:reply")
+
+
+def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rendered:
+    """One message for many incidents, the worst first."""
+    budget = Budget(TOTAL)
+    title = f"🔴 {discord(words.say('digest', count=len(cards)))}"
+    more = f"[{discord(words.say('link.inbox'))}](<{inbox}>)" if inbox else ""
+    shown, hidden = budget.lines([_digest_line(card) for card in cards], _DESCRIPTION - 600)
+    rest = words.say("more_incidents", count=hidden) if hidden else ""
+    said = _joined_within(_DESCRIPTION, shown, joined([discord(rest), more]))
+    embed = {"title": title, "description": said, "color": _COLOURS[Level.CRITICAL]}
+    body = {"content": "", "embeds": [embed], "allowed_mentions": {"parse": []}}
+    plain = {"content": title, "allowed_mentions": {"parse": []}}
+    return Rendered(body, plain, marker)
+
+
+def _digest_line(card: Card) -> str:
+    where = joined((v for _, v in card.where), ", ")
+    text = fit(joined([card.title, where], " — "), _LINE, discord)
+    return f"{_icon(card)} ~~{text}~~" if card.resolved else f"{_icon(card)} {text}"
+
+
+def _own(budget: Budget, own: str, default: str, most: int) -> str:
+    """The template's text, which is escaped already, else the default."""
+    return budget.take(own, most) if own else budget.take(default, most, discord)
+
+
+def _title(card: Card, words: Words) -> str:
+    more = sum(line.ended is None for line in card.alerts) - 1
+    counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
+    done = f"{words.say('resolved')}: " if card.resolved else ""
+    title = joined([card.title, card.measured], ": ")
+    return f"{done}{fit(title, 200)}{counted}"
+
+
+def _icon(card: Card) -> str:
+    return _DONE if card.resolved else _ICONS[card.level]
+
+
+def _headline(card: Card, words: Words) -> str:
+    severity = words.name(f"severity.{card.severity or 'none'}", card.severity)
+    where = joined((v for _, v in card.where), ", ")
+    first = words.say("resolved") if card.resolved else severity
+    said = joined([joined([f"{first}: {card.title}", card.measured], ": "), where])
+    return f"{_icon(card)} {fit(said, 1_000, discord)}"
+
+
+def _facts(card: Card, words: Words) -> str:
+    """How bad, since when, where."""
+    severity = words.name(f"severity.{card.severity or 'none'}", card.severity)
+    where = joined(f"{discord(fit(k, 60))} **{discord(fit(v, 120))}**" for k, v in card.where[:6])
+    first = joined([f"**{discord(fit(severity, 40))}**", _span(card, words)])
+    doubtful = f"⚠️ {discord(words.say('doubtful'))}" if card.doubtful else ""
+    return joined([first, where, doubtful], "\n")
+
+
+def _span(card: Card, words: Words) -> str:
+    if card.ended is None:
+        return words.say("since", time=f"{_time(card.since, 'f')} ({_time(card.since, 'R')})")
+    return words.say(
+        "resolved_after",
+        duration=duration(card.ended - card.since),
+        start=_time(card.since, "t"),
+        end=_time(card.ended, "t"),
+    )
+
+
+def _values(card: Card, words: Words, budget: Budget) -> list[dict[str, Any]]:
+    fields = []
+    for key, value in card.values:
+        name = budget.take(words.name(f"value.{key}", key), _FIELD_NAME, discord)
+        text = budget.take(value, 200, discord)
+        if name and text:
+            fields.append({"name": name, "value": text, "inline": True})
+    return fields
+
+
+def _alerts(card: Card, words: Words, budget: Budget) -> list[dict[str, Any]]:
+    """The list, in as many fields as it needs, and what is not shown of it."""
+    if len(card.alerts) < 2 and not card.left_out:
+        return []
+    lines = [_line(alert, words) for alert in card.alerts[:_LINES]]
+    counted = words.say("firing_count", firing=card.firing, total=len(card.alerts))
+    name = budget.take(counted, _FIELD_NAME, discord)
+    budget.left -= 150
+    fields: list[dict[str, Any]] = []
+    left = lines
+    while left:
+        text, missing = budget.lines(left, _FIELD_VALUE)
+        if not text:
+            break
+        # every field needs a name; all but the first have an invisible one
+        fields.append({"name": "\u2800" if fields else name, "value": text, "inline": False})
+        left = left[len(left) - missing :]
+        budget.left -= 1
+    budget.left += 150
+    hidden = len(card.alerts) - len(lines) + len(left)
+    rest = [words.say("more_alerts", count=hidden)] if hidden else []
+    rest += [words.say("left_out", count=card.left_out)] if card.left_out else []
+    if rest:
+        text = budget.take(joined(rest), 140, discord)
+        fields.append({"name": "\u2800" if fields else name, "value": text, "inline": False})
+    return fields
+
+
+def _line(alert: CardAlert, words: Words) -> str:
+    where = joined((f"{k}={v}" for k, v in alert.where), ", ")
+    said = f"{alert.name}: {alert.summary}" if alert.summary != alert.name else alert.name
+    text = fit(joined([said, where], " — "), _LINE, discord)
+    if alert.ended is None:
+        return f"{_ICONS[alert.level]} {text} ({_time(alert.since, 'R')})"
+    ended = words.say("ended_after", duration=duration(alert.ended - alert.since))
+    return f"{_DONE} ~~{text}~~ {ended}"
+
+
+def _links(card: Card, words: Words) -> str:
+    return joined(
+        f"[{discord(words.say(f'link.{link.name}'))}](<{link.url}>)" for link in card.links
+    )
+
+
+def _footer(card: Card, words: Words, own: Filled) -> str:
+    flaps = words.say("flapped", count=card.flaps) if card.flaps else ""
+    failed = words.say("template_failed", error=own.problem) if own.problem else ""
+    return joined([flaps, failed])
+
+
+def _joined_within(most: int, *parts: str) -> str:
+    text = joined(parts, "\n\n")
+    # the parts are bounded so that they fit; the links, at the end, go first if they do not
+    return text if units(text) <= most else joined(parts[:-1], "\n\n")
+
+
+def _allowed(mentions: tuple[str, ...]) -> tuple[Mapping[str, Any], list[str]]:
+    """Who may be notified, and how that is written; what is no mention becomes words."""
+    users = [m[1] for each in mentions if (m := _USER.fullmatch(each))]
+    roles = [m[1] for each in mentions if (m := _ROLE.fullmatch(each))]
+    everyone = [each for each in mentions if each in _EVERYONE]
+    allowed: dict[str, Any] = {"parse": ["everyone"] if everyone else []}
+    if users:
+        allowed["users"] = users[:20]
+    if roles:
+        allowed["roles"] = roles[:20]
+    known = _EVERYONE.union(f"<@{u}>" for u in users[:20]).union(f"<@&{r}>" for r in roles[:20])
+    written = [each if each.replace("!", "") in known else discord(each) for each in mentions]
+    return allowed, written[:20] if units(" ".join(written[:20])) < 600 else []
+
+
+def _time(moment: datetime, style: str) -> str:
+    return f"<t:{int(moment.timestamp())}:{style}>"

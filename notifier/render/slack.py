@@ -1,0 +1,236 @@
+"""The form of a message in Slack: blocks, and the text of the push notification. Pure.
+
+Limits: docs.slack.dev, "Block Kit" reference; the total is undocumented, near 13,200.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from notifier.deliver.protocol import Rendered
+from notifier.render.budget import Budget, joined
+from notifier.render.card import Card, CardAlert, Level, duration
+from notifier.render.template import DEFAULT, Filled
+from notifier.render.text import fit, slack, units
+from notifier.render.words import Words
+
+TOTAL = 12_000
+_HEADER = 150
+_SECTION = 2900
+_TEXT = 2000
+_LINE = 320
+_LINES = 20
+_DESCRIPTION = 2500
+# leaves room for the structure of the blocks themselves, whose keywords count too
+_STRUCTURE = 400
+_ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
+_DONE = "✅"
+_PING = re.compile(r"<!(?:channel|here|everyone)>|<@[UW][A-Z0-9]+>|<!subteam\^[A-Z0-9]+>")
+_MENTIONS = 400
+
+
+def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
+    """The living message of an incident.
+
+    Args:
+        card: what to say.
+        words: in which language.
+        own: what the channel's template says instead, and whether it failed.
+    """
+    budget = Budget(TOTAL - _STRUCTURE)
+    pings = _pings(card.mentions)
+    links = budget.whole(_links(card, words), _SECTION)
+    footer = budget.take(_footer(card, words, own), 300, slack)
+    header = _own(budget, own.title, _title(card, words), _HEADER - 4)
+    facts = budget.take(_facts(card, words, pings), _SECTION)
+    values = budget.take(_values(card, words), _SECTION)
+    description = _own(budget, own.text, card.description, _DESCRIPTION)
+    alerts = _alerts(card, words, budget)
+    blocks = [
+        {"type": "header", "text": {"type": "plain_text", "text": f"{_icon(card)} {header}"}},
+        *(_section(text) for text in (facts, values, description, *alerts) if text),
+        *([_context(links)] if links else []),
+        *([_context(footer)] if footer else []),
+    ]
+    text = _text(card, words, pings)
+    return Rendered({"text": text, "blocks": blocks}, {"text": text}, card.marker)
+
+
+def reply(card: Card, words: Words, headline: str) -> Rendered:
+    """A short message that rings: what is new, and how it stands now.
+
+    Args:
+        card: the incident, with the alert that is new at its head.
+        words: in which language.
+        headline: what happened, clean.
+    """
+    pings = _pings(card.mentions)
+    said = joined([slack(headline), fit(card.title, 500, slack)], ": ")
+    state = words.say("still_firing", count=card.firing)
+    text = joined([f"{_icon(card)} {said}", slack(state), " ".join(pings)])
+    payload = {"text": text, "blocks": [_section(text)]}
+    return Rendered(payload, {"text": text}, f"{card.marker}:reply")
+
+
+def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rendered:
+    """One message for many incidents, the worst first."""
+    budget = Budget(TOTAL - _STRUCTURE)
+    text = f"🔴 {words.say('digest', count=len(cards))}"
+    more = f"<{slack(inbox)}|{slack(words.say('link.inbox'))}>" if inbox else ""
+    lines = [_digest_line(card) for card in cards]
+    shown, hidden = budget.lines(lines, _SECTION)
+    rest = words.say("more_incidents", count=hidden) if hidden else ""
+    sections = [f"*{slack(text)}*", shown, joined([slack(rest), more])]
+    blocks = [_section(each) for each in sections if each]
+    return Rendered({"text": text, "blocks": blocks}, {"text": text}, marker)
+
+
+def _digest_line(card: Card) -> str:
+    where = joined((v for _, v in card.where), ", ")
+    text = fit(joined([card.title, where], " — "), _LINE, slack)
+    return f"{_icon(card)} ~{_unstruck(text)}~" if card.resolved else f"{_icon(card)} {text}"
+
+
+def _own(budget: Budget, own: str, default: str, most: int) -> str:
+    """The template's text, which is escaped already, else the default."""
+    return budget.take(own, most) if own else budget.take(default, most, slack)
+
+
+def _title(card: Card, words: Words) -> str:
+    more = sum(line.ended is None for line in card.alerts) - 1
+    counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
+    done = f"{words.say('resolved')}: " if card.resolved else ""
+    title = joined([card.title, card.measured], ": ")
+    return f"{done}{fit(title, _HEADER - 40)}{counted}"
+
+
+def _icon(card: Card) -> str:
+    return _DONE if card.resolved else _ICONS[card.level]
+
+
+def _facts(card: Card, words: Words, pings: list[str]) -> str:
+    """How bad, since when, where; whoever is pinged stands at the end."""
+    severity = words.name(f"severity.{card.severity or 'none'}", card.severity)
+    parts = [
+        f"*{slack(fit(severity, 40))}*",
+        _span(card, words),
+        *(f"{slack(fit(k, 60))} `{_code(v)}`" for k, v in card.where),
+    ]
+    doubtful = [f"⚠️ {words.say('doubtful')}"] if card.doubtful else []
+    return "\n".join([joined(parts), *doubtful, *([" ".join(pings)] if pings else [])])
+
+
+def _span(card: Card, words: Words) -> str:
+    if card.ended is None:
+        return words.say("since", time=_date(card.since))
+    return words.say(
+        "resolved_after",
+        duration=duration(card.ended - card.since),
+        start=_date(card.since),
+        end=_date(card.ended),
+    )
+
+
+def _values(card: Card, words: Words) -> str:
+    named = ((words.name(f"value.{k}", k), v) for k, v in card.values)
+    return joined(f"{slack(fit(k, 60))} *{slack(fit(v, 200))}*" for k, v in named)
+
+
+def _alerts(card: Card, words: Words, budget: Budget) -> list[str]:
+    """The list, in as many sections as it needs, and what is not shown of it."""
+    if len(card.alerts) < 2 and not card.left_out:
+        return []
+    lines = [_line(alert, words) for alert in card.alerts[:_LINES]]
+    counted = words.say("firing_count", firing=card.firing, total=len(card.alerts))
+    # what is left out is announced, so its words are put aside first
+    budget.left -= 200
+    sections: list[str] = []
+    left = [f"*{slack(counted)}*", *lines]
+    while left:
+        text, missing = budget.lines(left, _SECTION)
+        if not text:
+            break
+        sections.append(text)
+        left = left[len(left) - missing :]
+    budget.left += 200
+    hidden = len(card.alerts) - len(lines) + min(len(left), len(lines))
+    rest = [words.say("more_alerts", count=hidden)] if hidden else []
+    rest += [words.say("left_out", count=card.left_out)] if card.left_out else []
+    return [*sections, budget.take(joined(rest), 200, slack)]
+
+
+def _line(alert: CardAlert, words: Words) -> str:
+    where = joined((f"{k}={v}" for k, v in alert.where), ", ")
+    said = f"{alert.name}: {alert.summary}" if alert.summary != alert.name else alert.name
+    text = fit(joined([said, where], " — "), _LINE, slack)
+    if alert.ended is None:
+        return f"{_ICONS[alert.level]} {text} ({_date(alert.since)})"
+    ended = words.say("ended_after", duration=duration(alert.ended - alert.since))
+    return f"{_DONE} ~{_unstruck(text)}~ {ended}"
+
+
+def _links(card: Card, words: Words) -> str:
+    return joined(
+        f"<{slack(link.url)}|{slack(words.say(f'link.{link.name}'))}>" for link in card.links
+    )
+
+
+def _footer(card: Card, words: Words, own: Filled) -> str:
+    flaps = words.say("flapped", count=card.flaps) if card.flaps else ""
+    failed = words.say("template_failed", error=own.problem) if own.problem else ""
+    return joined([flaps, failed])
+
+
+def _text(card: Card, words: Words, pings: list[str]) -> str:
+    """What a push notification and a screen reader say; also the plain form."""
+    severity = words.name(f"severity.{card.severity or 'none'}", card.severity)
+    where = joined((v for _, v in card.where), ", ")
+    first = words.say("resolved") if card.resolved else severity
+    said = joined([joined([f"{first}: {card.title}", card.measured], ": "), where])
+    room = _TEXT - units(" ".join(pings)) - 200
+    text = f"{_icon(card)} {fit(said, room, slack)} · {_span(card, words)}"
+    return joined([text, " ".join(pings)], " ")
+
+
+def _pings(mentions: tuple[str, ...]) -> list[str]:
+    """What is a mention stays one; everything else is words."""
+    kept: list[str] = []
+    room = _MENTIONS
+    for mention in mentions:
+        text = mention if _PING.fullmatch(mention) else slack(mention)
+        room -= units(text) + 1
+        if room < 0:
+            break
+        kept.append(text)
+    return kept
+
+
+def _date(moment: datetime) -> str:
+    """In the reader's own time zone; UTC where Slack cannot tell it."""
+    utc = moment.astimezone(UTC)
+    fallback = f"{utc:%Y-%m-%d %H:%M} UTC"
+    return f"<!date^{int(utc.timestamp())}^{{date_short_pretty}} {{time}}|{fallback}>"
+
+
+def _code(text: str) -> str:
+    """A look-alike keeps the text from ending its code span."""
+    return slack(text.replace("`", "\u02cb"))
+
+
+def _unstruck(text: str) -> str:
+    """A look-alike keeps the text from ending its strike."""
+    return text.replace("~", "\u223c")
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _mrkdwn(text)}
+
+
+def _context(text: str) -> dict[str, Any]:
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def _mrkdwn(text: str) -> Mapping[str, Any]:
+    # verbatim: a bare @here in a label must not be read as a mention
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
