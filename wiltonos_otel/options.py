@@ -4,6 +4,7 @@ Precedence: arguments > ``WILTONOS__*`` > ``OTEL_*`` > file > defaults, as for t
 which only the keys that a foreign service needs are read: ``[telemetry]`` and ``[coherence]``.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -120,10 +121,18 @@ def _first(*candidates: tuple[str, Any, float]) -> float | None:
 def _policy_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     prefix = f"{_PREFIX}COHERENCE__"
     return {
-        name.removeprefix(prefix).lower(): tomllib.loads(f"x = {value}")["x"]
-        for name, value in environ.items()
+        name.removeprefix(prefix).lower(): _value(name, text)
+        for name, text in environ.items()
         if name.startswith(prefix)
     }
+
+
+def _value(name: str, text: str) -> Any:
+    """A number or a list of numbers; in both JSON and TOML write them the same way."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise OptionsError(f"{name} = {text!r} is no number and no list; correct it") from None
 
 
 def _policy(keys: Mapping[str, Any]) -> Policy:

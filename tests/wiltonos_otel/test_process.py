@@ -1,0 +1,215 @@
+"""The three lines: configure, set, loop; in this process and in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+import wiltonos_otel
+from wiltonos_otel.testing import Metrics, read_points
+from wiltonos_service.telemetry.testing import OtlpReceiver, otlp_receiver
+
+RATIO = "wiltonos.quantum_coherence.ratio"
+
+
+@pytest.fixture
+def receiver() -> Iterator[OtlpReceiver]:
+    """A receiver that takes everything."""
+    with otlp_receiver() as running:
+        yield running
+
+
+def run(program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, **variables},
+    )
+
+
+def values(receiver: OtlpReceiver, name: str) -> list[float]:
+    """The values of a metric that arrived."""
+    return [
+        point.as_double if point.HasField("as_double") else point.as_int
+        for received in receiver.received
+        for metric in received.metrics()
+        if metric.name == name
+        for point in (*metric.gauge.data_points, *metric.sum.data_points)
+    ]
+
+
+def test_importing_pulls_in_the_api_and_the_standard_library_only() -> None:
+    """A library may be imported anywhere: no SDK, no pydantic, no side effect."""
+    program = """
+        import sys, threading
+        before = set(sys.modules)
+        import wiltonos_otel
+        names = {name.partition(".")[0] for name in set(sys.modules) - before}
+        print(sorted(names - sys.stdlib_module_names))
+        print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
+        print(threading.active_count())
+    """
+    foreign, sdk, threads = run(program).stdout.splitlines()
+    assert foreign == "['opentelemetry', 'wiltonos_otel', 'wiltonos_service']"
+    assert sdk == "[]"
+    assert threads == "1"
+
+
+def test_public_names_are_what_all_says() -> None:
+    """``__all__`` is sorted, complete and documented."""
+    assert wiltonos_otel.__all__ == sorted(wiltonos_otel.__all__)
+    for name in wiltonos_otel.__all__:
+        assert getattr(wiltonos_otel, name).__doc__, name
+
+
+def test_three_lines_make_metrics(wiltonos_metrics: Metrics) -> None:
+    """Φ, a loop and its collapse."""
+    wiltonos_otel.coherence.set(0.76)
+    wiltonos_otel.loop("orders").set(0.7, phi_star=0.8)
+    wiltonos_otel.loop("orders").collapsed()
+    assert wiltonos_metrics.value(RATIO) == 0.76
+    assert wiltonos_metrics.value("wiltonos.loop.quantum_coherence", loop="orders") == 0.7
+    assert wiltonos_metrics.value("wiltonos.loop.pressure", loop="orders") == pytest.approx(0.1)
+    assert wiltonos_metrics.value("wiltonos.collapse.operations", loop="orders") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [(1.5, "out_of_range"), (float("nan"), "non_finite"), ("x", "non_finite")]
+)
+def test_wrong_value_is_counted_and_never_raises(
+    wiltonos_metrics: Metrics, value: float, reason: str
+) -> None:
+    """Instrumentation does not break what it measures."""
+    wiltonos_otel.coherence.set(value)
+    assert wiltonos_metrics.value(RATIO) is None
+    key = {"source": "handles", "reason": reason}
+    # refused while it is collected, and so seen by the next collection at the latest
+    assert wiltonos_metrics.value("wiltonos.source.errors", **key) == 1
+
+
+def test_collapses_from_many_threads_all_count(wiltonos_metrics: Metrics) -> None:
+    """The handles may be shared."""
+    loop = wiltonos_otel.loop("busy")
+
+    def work() -> None:
+        for _ in range(500):
+            loop.collapsed()
+            wiltonos_otel.coherence.set(0.75)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wiltonos_metrics.value("wiltonos.collapse.operations", loop="busy") == 2000
+    errors = [
+        value
+        for (name, _), value in wiltonos_metrics.points().items()
+        if name == "wiltonos.source.errors"
+    ]
+    assert sum(errors) == 0
+
+
+def test_handles_do_nothing_before_configure() -> None:
+    """Nothing is kept, nothing fails."""
+    wiltonos_otel.shutdown()
+    wiltonos_otel.coherence.set(0.75)
+    wiltonos_otel.loop("x").collapsed()
+    assert wiltonos_otel.flush()
+
+
+def test_foreign_provider_is_used_and_never_shut_down() -> None:
+    """Our series come and go; the provider and its reader stay as they are."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    for value in (0.75, 0.76):
+        wiltonos_otel.configure(meter_provider=provider)
+        wiltonos_otel.coherence.set(value)
+        assert read_points(reader)[RATIO, ()] == value
+        wiltonos_otel.shutdown()
+        assert (RATIO, ()) not in read_points(reader)
+    provider.get_meter("theirs").create_counter("still").add(1)
+    assert read_points(reader)["still", ()] == 1
+
+
+def test_second_configure_changes_nothing(wiltonos_metrics: Metrics) -> None:
+    """It is safe to call it wherever a service starts."""
+    wiltonos_otel.configure(service_name="other", otlp_endpoint="http://127.0.0.1:1")
+    wiltonos_otel.coherence.set(0.75)
+    assert wiltonos_metrics.value(RATIO) == 0.75
+
+
+def test_last_value_arrives_when_the_program_ends(receiver: OtlpReceiver) -> None:
+    """No flush, no shutdown, a long interval: ``atexit`` delivers."""
+    program = """
+        import sys, wiltonos_otel
+        wiltonos_otel.configure(service_name="orders", otlp_endpoint=sys.argv[1])
+        wiltonos_otel.coherence.set(0.75)
+    """
+    run(program, receiver.endpoint, OTEL_SERVICE_NAME="from-environment")
+    assert values(receiver, RATIO) == [0.75]
+    assert receiver.received[0].resource()["service.name"] == "orders"
+
+
+def test_last_value_arrives_on_sigterm_and_the_exit_status_stays(receiver: OtlpReceiver) -> None:
+    """The process dies of SIGTERM as before, but says its last word first."""
+    program = """
+        import signal, sys, wiltonos_otel
+        wiltonos_otel.configure(otlp_endpoint=sys.argv[1], export_interval_seconds=3600)
+        wiltonos_otel.coherence.set(0.75)
+        print("set", flush=True)
+        signal.pause()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), receiver.endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "set\n"
+        process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
+    assert values(receiver, RATIO) == [0.75]
+
+
+def test_handler_of_the_program_keeps_sigterm(receiver: OtlpReceiver) -> None:
+    """Who handles SIGTERM ends by itself, and then the last value is delivered at exit."""
+    program = """
+        import signal, sys, wiltonos_otel
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+        wiltonos_otel.configure(otlp_endpoint=sys.argv[1], export_interval_seconds=3600)
+        wiltonos_otel.coherence.set(0.75)
+        print("set", flush=True)
+        signal.pause()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), receiver.endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "set\n"
+        process.terminate()
+        assert process.wait(10) == 7
+    assert values(receiver, RATIO) == [0.75]
+
+
+def test_without_an_sdk_one_line_says_so_and_handles_work() -> None:
+    """The library half alone is enough to import and to call."""
+    program = """
+        import sys
+        sys.modules["opentelemetry.sdk"] = None
+        import wiltonos_otel
+        wiltonos_otel.configure()
+        for _ in range(5000):
+            wiltonos_otel.coherence.set(0.75)
+        wiltonos_otel.loop("x").collapsed()
+        wiltonos_otel.shutdown()
+    """
+    (line,) = run(program).stderr.splitlines()
+    assert 'pip install "wiltonos-otel[sdk]"' in line

@@ -1,0 +1,154 @@
+"""The exporter as a process: state files in; OTLP, ``/metrics`` and the live page out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from wiltonos_otel.clock import SystemClock
+from wiltonos_otel.feed import SignalFeed
+from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
+from wiltonos_otel.instruments.signal import Signal
+from wiltonos_otel.phi import Snapshot
+from wiltonos_otel.settings import Settings
+from wiltonos_otel.sources.directory import StateDirectory
+from wiltonos_otel.web.app import LivePage, View, add_health, add_metrics
+from wiltonos_otel.web.view import SourceHealth, view_now
+from wiltonos_service.listen import Listen
+from wiltonos_service.secrets import Secret, optional_secret
+from wiltonos_service.settings import Loaded
+from wiltonos_service.telemetry.endpoint import ScrapeEndpoint
+from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
+from wiltonos_service.telemetry.scrape import StockReader
+from wiltonos_service.web.guard import Guard
+from wiltonos_service.web.serve import serve
+
+SERVICE = "wiltonos-exporter"
+DISTRIBUTION = "wiltonos-otel"
+# names the state directory in wiltonos.source.*
+SOURCE = "state"
+# streams end at once when asked to; what is left are requests under way
+GRACE_SECONDS = 0.3
+
+log = structlog.get_logger(__name__)
+
+
+class Exporter:
+    """Everything that the exporter is made of.
+
+    Args:
+        loaded: the settings in force.
+
+    Raises:
+        SettingsError: it would listen beyond loopback without a token.
+    """
+
+    def __init__(self, loaded: Loaded[Settings]) -> None:
+        settings = loaded.settings
+        self.listen = Listen.parse(settings.exporter.listen)
+        self.guard = _make_guard(loaded)
+        clock = SystemClock()
+        stale_after = settings.source.stale_after_seconds
+        self.telemetry = _make_telemetry(loaded)
+        meter = self.telemetry.provider.get_meter(METER, version(DISTRIBUTION))
+        self.signal = Signal(SOURCE, settings.policy, stale_after, clock)
+        self.feed = SignalFeed(self.signal, CoherenceInstruments(meter, settings.policy))
+        directory = loaded.path(settings.source.state_dir)
+        self.source = StateDirectory(directory, self.feed, clock, SOURCE)
+        self._simulated = settings.exporter.simulated
+        self.page = LivePage(self.signal.snapshot, self._view, settings.policy, stale_after)
+
+    def application(self) -> web.Application:
+        """The web application, which owns the source and the telemetry and ends both."""
+        app = web.Application()
+        self.guard.install(app)
+        # cleaned up in reverse: page, then source, then the push of the last sample
+        app.cleanup_ctx.append(self._exporting)
+        app.cleanup_ctx.append(self._reading)
+        self.page.install(app)
+        add_health(app, self._degraded)
+        if self.telemetry.scrape is not None:
+            add_metrics(app, ScrapeEndpoint(self.telemetry.scrape).handle)
+        return app
+
+    async def run(self, started: Callable[[Listen], None] | None = None) -> None:
+        """Serve until the process is asked to end.
+
+        Raises:
+            OperatorError: the address cannot be listened on.
+        """
+        await serve(self.application(), self.listen, started=started, grace_seconds=GRACE_SECONDS)
+
+    def _view(self, snapshot: Snapshot) -> View:
+        push = self.telemetry.push
+        return view_now(snapshot, self._health(), asdict(push.health()) if push else None)
+
+    def _health(self) -> SourceHealth:
+        return SourceHealth(
+            name=SOURCE,
+            location=str(self.source.directory),
+            errors=self.feed.errors,
+            problems=[f"{file}: {bad.detail}" for file, bad in self.source.problems.items()],
+            simulated=self._simulated,
+        )
+
+    def _degraded(self) -> list[str]:
+        push = self.telemetry.push.health() if self.telemetry.push else None
+        failing = [f"push to {push.target} fails: {push.failing}"] if push and push.failing else []
+        return [*failing, *self._health().problems]
+
+    async def _reading(self, _app: web.Application) -> AsyncIterator[None]:
+        await self.source.read_now()
+        task = asyncio.create_task(self.source.run())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        # what was written since the last event belongs to the last push
+        await self.source.read_now()
+
+    async def _exporting(self, _app: web.Application) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(self.telemetry.shutdown)
+
+
+def run_exporter(loaded: Loaded[Settings]) -> None:
+    """Run the exporter in an event loop of its own, until SIGTERM or Ctrl-C.
+
+    Raises:
+        OperatorError: the address cannot be listened on, or a setting is wrong.
+    """
+    exporter = Exporter(loaded)
+
+    def say(address: Listen) -> None:
+        log.info("exporter is up", url=f"http://{address}/", state=str(exporter.source.directory))
+
+    asyncio.run(exporter.run(say))
+
+
+def _make_telemetry(loaded: Loaded[Settings]) -> Telemetry:
+    table = loaded.settings.telemetry
+    return Telemetry(
+        Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset),
+        push=Push(table.otlp_endpoint, table.export_interval_seconds),
+        scrape=StockReader(),
+    )
+
+
+def _make_guard(loaded: Loaded[Settings]) -> Guard:
+    table = loaded.settings.exporter
+    file = loaded.path(table.bearer_token_file) if table.bearer_token_file else None
+    token = _read_token(table.bearer_token, file)
+    listen = Listen.parse(table.listen)
+    return Guard("exporter", listen, token, table.public_url, table.allowed_hosts)
+
+
+def _read_token(value: str | None, file: Path | None) -> Secret | None:
+    token = optional_secret("[exporter] bearer_token", value, file)
+    if token is not None:
+        # a missing file is said now, not at the first request
+        token.read()
+    return token
