@@ -5,13 +5,18 @@ import uuid
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.longevity.client import DiaryClient, find_diary
-from wiltonos_otel.longevity.requests import LARGEST_ID, InvalidRequestError, parse_dose
+from wiltonos_otel.longevity.requests import (
+    LARGEST_ID,
+    InvalidRequestError,
+    parse_dose,
+    parse_query,
+)
 from wiltonos_otel.settings import load
 from wiltonos_service.cli import (
     config_option,
@@ -24,6 +29,7 @@ from wiltonos_service.errors import UsageError
 from wiltonos_service.logs import configure_logs
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 # marks that would let a note rewrite the line it stands in
 _BIDI = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
@@ -76,10 +82,7 @@ def dose(
         "taken_at": at,
         "corrects": corrects,
     }
-    try:
-        new = parse_dose(document, SystemClock().now_ms())
-    except InvalidRequestError as error:
-        raise UsageError("\n".join(str(x) for x in error.errors)) from None
+    new = _words(lambda: parse_dose(document, SystemClock().now_ms()))
     # one key for this call: a repeated request cannot record twice
     key = str(uuid.uuid4())
     answer = _ask(config, port_offset, lambda diary: diary.record(new, key))
@@ -112,6 +115,7 @@ def list_doses(
     parameters["limit"] = str(limit)
     if withdrawn:
         parameters["withdrawn"] = "true"
+    _words(lambda: parse_query(parameters))
     answer = _ask(config, port_offset, lambda diary: diary.find(parameters))
     lines = [_line(entry) for entry in answer["doses"]] or ["no dose is recorded"]
     if answer["next_cursor"]:
@@ -158,6 +162,14 @@ def info(config: Path | None, port_offset: int | None, as_json: bool) -> None:
     ]
     lines = [_plural(answer["doses"]), *rows]
     _show(answer, "\n".join(lines), as_json)
+
+
+def _words(parse: Callable[[], T]) -> T:
+    """What the words of the command line mean; a mistake in them is wrong usage."""
+    try:
+        return parse()
+    except InvalidRequestError as error:
+        raise UsageError("\n".join(str(x) for x in error.errors)) from None
 
 
 def _ask(
