@@ -75,13 +75,27 @@ class Exporter:
             add_metrics(app, ScrapeEndpoint(self.telemetry.scrape).handle)
         return app
 
-    async def run(self, started: Callable[[Listen], None] | None = None) -> None:
-        """Serve until the process is asked to end.
+    async def run(
+        self,
+        started: Callable[[Listen], None] | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        """Serve until the process is asked to end, or ``stop`` is set.
+
+        Args:
+            started: called with the real address once connections are accepted.
+            stop: ends the service when it is set.
 
         Raises:
             OperatorError: the address cannot be listened on.
         """
-        await serve(self.application(), self.listen, started=started, grace_seconds=GRACE_SECONDS)
+        await serve(
+            self.application(),
+            self.listen,
+            stop=stop,
+            started=started,
+            grace_seconds=GRACE_SECONDS,
+        )
 
     def _view(self, snapshot: Snapshot) -> View:
         push = self.telemetry.push

@@ -1,6 +1,6 @@
 """The pytest plugin: the fixture ``wiltonos_metrics``, see ``wiltonos_otel.testing``.
 
-Loaded by every pytest run of an environment, so that it imports nothing before it is used.
+Loaded by every pytest run of an environment, so that it imports no SDK before it is used.
 """
 
 from typing import TYPE_CHECKING

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -14,6 +15,8 @@ from wiltonos_otel.policy import Policy
 from wiltonos_otel.web.events import EventStream
 from wiltonos_otel.web.history import History
 from wiltonos_otel.web.view import view_all, view_event, view_policy
+
+log = structlog.get_logger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 HISTORY_MS = 600_000
@@ -74,8 +77,15 @@ class LivePage:
     async def _tick_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
+        failing = ""
         while True:
-            self.tick()
+            try:
+                self.tick()
+                failing = ""
+            except Exception as error:  # a page that stands still would look like coherence
+                if failing != repr(error):
+                    log.exception("the live page cannot be updated")
+                failing = repr(error)
             # after a suspended machine: one tick, not one per second missed
             due = max(due + TICK_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
