@@ -1,0 +1,183 @@
+"""Brings a native stack up: our services first, the built programs as soon as they are there."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wiltonos_otel.errors import WiltonosError
+from wiltonos_otel.stack import native, render
+from wiltonos_otel.stack.addresses import Files
+from wiltonos_otel.stack.grafana import find_grafana, render_provisioning
+from wiltonos_otel.stack.plan import Places, Plan
+from wiltonos_otel.stack.ports import require_free
+from wiltonos_otel.stack.record import Record, describe
+from wiltonos_otel.stack.service import OURS, STACK, our_services, stack_services
+from wiltonos_otel.stack.supervise import Process, Supervisor, socket_path
+from wiltonos_otel.stack.tokens import ensure_token
+
+# ports by who needs them; the rest of the Ports belongs to Grafana
+_NEEDED_BY = {
+    **{name: f"the {name}" for name in OURS},
+    "otlp_grpc": "the Collector (OTLP/gRPC)",
+    "otlp_http": "the Collector (OTLP/HTTP)",
+    "collector_metrics": "the Collector (its metrics)",
+    "collector_health": "the Collector (health check)",
+    "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+}
+
+
+@contextmanager
+def held(places: Places) -> Iterator[None]:
+    """Let one command at a time bring this stack up or down.
+
+    Raises:
+        WiltonosError: another one is at it, or the directory cannot be written.
+    """
+    try:
+        places.var.mkdir(parents=True, exist_ok=True)
+        lock = places.lock.open("w")
+    except OSError as error:
+        raise WiltonosError(
+            f"{places.var}: {error.strerror}; bootstrap keeps its data there"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WiltonosError(
+                "another wt metrics command is bringing this stack up or down; wait for it"
+            ) from None
+        yield
+
+
+@dataclass(frozen=True)
+class NativeStack:
+    """The processes of one native stack.
+
+    Attributes:
+        plan: what is wanted.
+        record: what is or will be written down.
+        supervisor: who runs the processes.
+    """
+
+    plan: Plan
+    record: Record
+    supervisor: Supervisor
+
+    @classmethod
+    def new(cls, plan: Plan) -> "NativeStack":
+        """A stack that does not run yet."""
+        socket = socket_path(plan.places)
+        record = describe(plan, "native", socket)
+        grafana = find_grafana(plan.environ) is not None
+        return cls.of(plan, record.model_copy(update={"grafana": grafana}))
+
+    @classmethod
+    def of(cls, plan: Plan, record: Record) -> "NativeStack":
+        """The stack of a record."""
+        return cls(plan, record, supervisor_of(record))
+
+    def with_record(self, **changes: object) -> "NativeStack":
+        """The same stack, described otherwise."""
+        return replace(self, record=self.record.model_copy(update=changes))
+
+    def require_ports(self) -> None:
+        """Check that every port is free.
+
+        Raises:
+            PortInUseError: one is taken.
+        """
+        ports = self.plan.ports.by_name()
+        needed = {purpose: ports[name] for name, purpose in _NEEDED_BY.items()}
+        if self.record.grafana:
+            needed["Grafana"] = ports["grafana"]
+        require_free(needed)
+
+    def write_files(self) -> None:
+        """Make the secrets and render every configuration file.
+
+        Raises:
+            WiltonosError: a file cannot be written, or a secret is open to others.
+        """
+        plan = self.plan
+        token = plan.token_file or self._copy_token()
+        ensure_token(token)
+        queue = plan.places.data / "collector"
+        rendered = render.native(
+            plan.settings.policy,
+            plan.ports,
+            Files(collector_queue=queue, notifier_token=token),
+            stale_after_seconds=plan.settings.source.stale_after_seconds,
+        )
+        if self.record.grafana:
+            rendered |= render_provisioning(
+                plan.ports.url("prometheus"), plan.ports.url("alertmanager")
+            )
+        render.write(plan.places.stack, rendered)
+        if plan.demo:
+            plan.state_dir.mkdir(parents=True, exist_ok=True)
+
+    def start_ours(self) -> None:
+        """Start our own services, unless they run.
+
+        Raises:
+            WiltonosError: supervisord does not start.
+        """
+        if not self.supervisor.answers():
+            environ = {**self.plan.environ, **self.plan.service_environment()}
+            self.supervisor.start(our_services(self.plan), environ)
+
+    def start_all(self) -> None:
+        """Start what is not running yet; needs the built programs.
+
+        Raises:
+            WiltonosError: a program is missing.
+        """
+        programs = native.installed(self.plan.environ)
+        if programs is None:
+            raise WiltonosError("the programs of the stack are not built; run: wt metrics build")
+        grafana = find_grafana(self.plan.environ) if self.record.grafana else None
+        others = stack_services(self.plan, programs, grafana)
+        self.supervisor.update([*our_services(self.plan), *others])
+
+    def broken(self) -> str:
+        """Which process does not stay up, and its last words; "" when all do."""
+        for process in self.supervisor.processes():
+            if process.broken:
+                return f"{process.name} does not stay up: {last_words(process)}"
+        return ""
+
+    def whole(self) -> bool:
+        """Whether every service that belongs to the stack runs."""
+        running = {p.name for p in self.supervisor.processes() if p.state == "RUNNING"}
+        return running >= {*OURS, *STACK}
+
+    def _copy_token(self) -> Path:
+        """The token of the configuration as a file, which Alertmanager needs."""
+        file = self.plan.places.stack / "notifier_token"
+        ensure_token(file)
+        file.write_text(f"{self.plan.settings.notifier.bearer_token}\n", "utf-8")
+        return file
+
+
+def supervisor_of(record: Record) -> Supervisor:
+    """The supervisor of a recorded native stack."""
+    places = Places(record.base)
+    return Supervisor(places, record.socket or socket_path(places), record.stack_id)
+
+
+def last_words(process: Process) -> str:
+    """The last line that a process wrote."""
+    try:
+        lines = process.log.read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return "it wrote nothing"
+    return lines[-1].strip()[:300] if lines else "it wrote nothing"
+
+
+def sign_in_link(url: str, token: str) -> str:
+    """A link that signs a browser in; the fragment reaches no server and no log."""
+    return f"{url}/#token={token}"

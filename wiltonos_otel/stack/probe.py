@@ -1,0 +1,73 @@
+"""Short questions to the parts of the stack over loopback HTTP."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+SECONDS = 2.0
+MAX_BYTES = 8 << 20
+# loopback is never behind a proxy
+_opener = build_opener(ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: HTTP status, or 0 when nobody answered.
+        text: the body, or why there is none.
+    """
+
+    status: int
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON, or None when it is none."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return None
+
+
+def get(url: str, *, token: str | None = None, seconds: float = SECONDS) -> Answer:
+    """Ask once; never raises for what the other side does."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = Request(url, headers=headers)  # noqa: S310 - http URLs of the stack only
+    try:
+        with _opener.open(request, timeout=seconds) as response:
+            return Answer(response.status, response.read(MAX_BYTES).decode("utf-8", "replace"))
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, error.read(MAX_BYTES).decode("utf-8", "replace"))
+    except URLError as error:
+        return Answer(0, _reason(error.reason))
+    except OSError as error:
+        return Answer(0, _reason(error))
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text or type(error).__name__
+
+
+def query(prometheus: str, expression: str, *, seconds: float = SECONDS) -> list[dict[str, Any]]:
+    """The result of an instant query (Prometheus HTTP API v1); [] when it cannot be had."""
+    answer = get(f"{prometheus}/api/v1/query?{urlencode({'query': expression})}", seconds=seconds)
+    body = answer.json() if answer.ok else None
+    if not isinstance(body, dict) or body.get("status") != "success":
+        return []
+    result = body.get("data", {}).get("result", [])
+    return result if isinstance(result, list) else []

@@ -1,0 +1,72 @@
+"""What bootstrap ends with: one table of addresses, and what to try next."""
+
+import os
+from pathlib import Path
+
+from wiltonos_otel.stack.console import Speaker
+from wiltonos_otel.stack.plan import has_state
+from wiltonos_otel.stack.ports import LOOPBACK
+from wiltonos_otel.stack.record import Record
+
+
+def addresses(record: Record, *, with_token: bool = True) -> list[tuple[str, str, str]]:
+    """Name, URL and purpose of everything that a person or a program may call."""
+    rows = [
+        ("live page", _url(record, "exporter"), "Φ now and in the last 10 minutes"),
+        ("metrics", f"{_url(record, 'exporter', sign=False)}metrics", "for a Prometheus of yours"),
+        ("inbox", _url(record, "notifier"), "alerts, and what was sent about them"),
+        ("diary", f"{_url(record, 'longevity', sign=False)}longevity/doses", "doses"),
+        ("Prometheus", _url(record, "prometheus"), "queries, rules, alerts"),
+        ("Alertmanager", _url(record, "alertmanager"), "routing and silences"),
+        ("OTLP", _url(record, "otlp_http"), "push here from any service"),
+    ]
+    if record.grafana:
+        rows.insert(1, ("Grafana", _url(record, "grafana"), "dashboards (admin/admin)"))
+    if not with_token:
+        return [(name, url.partition("#")[0], purpose) for name, url, purpose in rows]
+    return rows
+
+
+def _url(record: Record, name: str, *, sign: bool = True) -> str:
+    url = f"http://{LOOPBACK}:{record.ports[name]}/"
+    token = record.tokens.get(name)
+    if sign and token is not None:
+        # the fragment reaches no server and no log; the page trades it for a cookie
+        return f"{url}#token={_read(token)}"
+    return url
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except OSError:
+        return ""
+
+
+def show_summary(record: Record, speaker: Speaker) -> None:
+    """Say where everything is, and what to try next."""
+    if record.demo:
+        speaker.say("DEMO: all data is simulated.")
+    speaker.table(("what", "where", "what for"), addresses(record))
+    if not record.demo and not has_state(record.state_dir):
+        speaker.say(
+            f"{record.state_dir} is empty: let WiltonOS write quantum_state.json there, or try "
+            "wt metrics down, then wt metrics bootstrap --demo."
+        )
+    if not record.grafana:
+        speaker.say(
+            "No Grafana was found (PATH, WILTONOS_GRAFANA_HOME): the live page stands in; "
+            "the dashboards to import are in grafana/dashboards/."
+        )
+    speaker.say("Next: " + " · ".join(_next(record)))
+
+
+def _next(record: Record) -> list[str]:
+    wt = "./wt" if Path("wt").is_file() and os.access("wt", os.X_OK) else "wt"
+    offset = f" --port-offset {record.port_offset}" if record.port_offset else ""
+    return [
+        f"{wt} phi --watch{offset}",
+        f"{wt} longevity dose resveratrol 500 mg{offset}",
+        f"{wt} metrics doctor",
+        f"{wt} metrics down",
+    ]
