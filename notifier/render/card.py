@@ -27,6 +27,7 @@ _VALUES = (
     "pressure",
 )
 _NO_VALUES = {*_SUMMARY, *_DESCRIPTION, "runbook_url", "dashboard_url"}
+MAX_LINES = 20
 _MAX_VALUES = 9
 _MAX_VALUE = 60
 _MAX_LABEL = 120
@@ -69,8 +70,9 @@ class Card:
         severity: the worst firing severity; of all when nothing fires any more.
         where: the labels that identify the incident.
         values: name and text, for example ``("value", "0.80")``.
-        alerts: the worst and newest first, resolved ones last.
-        firing: how many lines of the list fire.
+        alerts: the worst and newest first, resolved ones last; at most 20 of them.
+        total: how many lines the whole list has.
+        firing: how many of them fire.
         left_out: alerts that the sender did not list.
         flaps: how often it fired again after its end.
         doubtful: the end may be no end.
@@ -89,6 +91,7 @@ class Card:
     description: str
     values: tuple[tuple[str, str], ...]
     alerts: tuple[CardAlert, ...]
+    total: int
     firing: int
     left_out: int
     flaps: int
@@ -118,7 +121,7 @@ def card(incident: Incident, context: RenderContext) -> Card:
     head = shown[0] if shown else None
     severity = one_line(head.severity) if head else ""
     where = _where(incident, head)
-    lines = tuple(_line(alert, folded, where) for alert in folded)
+    told = {name for name, _ in where} | _NOT_WHERE | _common(folded)
     resolved = incident.phase is Phase.RESOLVED
     return Card(
         incident_id=incident.id,
@@ -132,8 +135,9 @@ def card(incident: Incident, context: RenderContext) -> Card:
         where=where,
         description=_description(head),
         values=_values(head),
-        alerts=lines,
-        firing=sum(line.ended is None for line in lines),
+        alerts=tuple(_line(alert, told) for alert in folded[:MAX_LINES]),
+        total=len(folded),
+        firing=sum(alert.status is AlertStatus.FIRING for alert in folded),
         left_out=max(incident.truncated_alerts, 0),
         flaps=max(incident.reopened, 0),
         doubtful=context.doubtful and resolved,
@@ -182,18 +186,17 @@ def _folded(alerts: Iterable[IncidentAlert]) -> list[IncidentAlert]:
     return list(kept.values())
 
 
-def _line(
-    alert: IncidentAlert, others: Sequence[IncidentAlert], where: Sequence[tuple[str, str]]
-) -> CardAlert:
-    common = {
-        pair for pair in alert.labels.items() if all(pair in o.labels.items() for o in others)
-    }
-    shown = {name for name, _ in where}
-    own = [
-        pair
-        for pair in sorted(alert.labels.items())
-        if pair[0] not in _NOT_WHERE and pair[0] not in shown and pair not in common
-    ]
+def _common(alerts: Sequence[IncidentAlert]) -> set[str]:
+    """The labels in which no alert differs from another."""
+    if not alerts:
+        return set()
+    pairs = set(alerts[0].labels.items()).intersection(*(a.labels.items() for a in alerts[1:]))
+    return {name for name, _ in pairs}
+
+
+def _line(alert: IncidentAlert, told: set[str]) -> CardAlert:
+    own = [pair for pair in sorted(alert.labels.items()) if pair[0] not in told]
+    ended = None if alert.status is AlertStatus.FIRING else alert.ends_at or alert.starts_at
     return CardAlert(
         name=one_line(alert.name),
         level=_level(rank(alert.severity)),
@@ -201,7 +204,7 @@ def _line(
         summary=_text(alert, _SUMMARY),
         where=_pairs(own[:4]),
         since=alert.starts_at,
-        ended=alert.ends_at or alert.starts_at if alert.status is not AlertStatus.FIRING else None,
+        ended=ended,
     )
 
 

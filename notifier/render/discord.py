@@ -22,7 +22,6 @@ _FIELD_NAME = 200
 _FIELD_VALUE = 1_000
 _CONTENT = 1_900
 _LINE = 250
-_LINES = 20
 _SAID = 1_500
 _COLOURS = {Level.CRITICAL: 0xE01E5A, Level.WARNING: 0xF2A33A, Level.INFO: 0x3B82F6}
 _GREEN = 0x2EB67D
@@ -111,7 +110,7 @@ def _own(budget: Budget, own: str, default: str, most: int) -> str:
 
 
 def _title(card: Card, words: Words) -> str:
-    more = sum(line.ended is None for line in card.alerts) - 1
+    more = card.firing - 1
     counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
     done = f"{words.say('resolved')}: " if card.resolved else ""
     title = joined([card.title, card.measured], ": ")
@@ -162,10 +161,10 @@ def _values(card: Card, words: Words, budget: Budget) -> list[dict[str, Any]]:
 
 def _alerts(card: Card, words: Words, budget: Budget) -> list[dict[str, Any]]:
     """The list, in as many fields as it needs, and what is not shown of it."""
-    if len(card.alerts) < 2 and not card.left_out:
+    if card.total < 2 and not card.left_out:
         return []
-    lines = [_line(alert, words) for alert in card.alerts[:_LINES]]
-    counted = words.say("firing_count", firing=card.firing, total=len(card.alerts))
+    lines = [_line(alert, words) for alert in card.alerts]
+    counted = words.say("firing_count", firing=card.firing, total=card.total)
     name = budget.take(counted, _FIELD_NAME, discord)
     budget.left -= 150
     fields: list[dict[str, Any]] = []
@@ -179,7 +178,7 @@ def _alerts(card: Card, words: Words, budget: Budget) -> list[dict[str, Any]]:
         left = left[len(left) - missing :]
         budget.left -= 1
     budget.left += 150
-    hidden = len(card.alerts) - len(lines) + len(left)
+    hidden = card.total - len(lines) + len(left)
     rest = [words.say("more_alerts", count=hidden)] if hidden else []
     rest += [words.say("left_out", count=card.left_out)] if card.left_out else []
     if rest:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from notifier.incident.model import Incident, IncidentAlert
 from notifier.render.context import RenderContext
+from notifier.render.text import clean, one_line
 
 MAX_URL = 700
 _BEFORE = timedelta(minutes=15)
@@ -57,12 +58,12 @@ def incident_url(incident_id: str, context: RenderContext) -> str:
 def safe_url(url: str) -> str:
     """The address if a chat can take it, else ""."""
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(clean(url))
     except ValueError:
         return ""
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return ""
-    quoted = quote(url.strip(), safe=_SAFE)
+    quoted = quote(clean(url), safe=_SAFE)
     return quoted if len(quoted) <= MAX_URL else ""
 
 
@@ -77,10 +78,10 @@ def _dashboard(incident: Incident, worst: IncidentAlert | None, context: RenderC
     until = str(_milliseconds((end + _AFTER).timestamp())) if end else "now"
     query = {"from": str(_milliseconds(start.timestamp())), "to": until}
     if worst.annotations.get("__panelId__"):
-        query = {"viewPanel": worst.annotations["__panelId__"], **query}
+        query = {"viewPanel": one_line(worst.annotations["__panelId__"]), **query}
     if worst.labels.get("instance"):
-        query["var-instance"] = worst.labels["instance"]
-    return f"{context.grafana_url.rstrip('/')}/d/{quote(uid, safe='')}?{urlencode(query)}"
+        query["var-instance"] = one_line(worst.labels["instance"])
+    return f"{context.grafana_url.rstrip('/')}/d/{quote(one_line(uid), safe='')}?{urlencode(query)}"
 
 
 def _milliseconds(seconds: float) -> int:
@@ -92,7 +93,7 @@ def _silence(incident: Incident, context: RenderContext) -> str:
     if not base or not incident.firing:
         return ""
     matchers = _matchers(incident)
-    listed = ",".join(f'{name}="{_quoted(value)}"' for name, value in matchers.items())
+    listed = ",".join(f'{_plain(name)}="{_quoted(value)}"' for name, value in matchers.items())
     return f"{base}/#/silences/new?filter={quote('{' + listed + '}', safe='')}"
 
 
@@ -103,8 +104,12 @@ def _matchers(incident: Incident) -> Mapping[str, str]:
     return {**named, **incident.labels}
 
 
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
 def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return _plain(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _query(worst: IncidentAlert | None, context: RenderContext) -> str:

@@ -20,7 +20,6 @@ _HEADER = 150
 _SECTION = 2900
 _TEXT = 2000
 _LINE = 320
-_LINES = 20
 _DESCRIPTION = 2500
 # leaves room for the structure of the blocks themselves, whose keywords count too
 _STRUCTURE = 400
@@ -98,7 +97,7 @@ def _own(budget: Budget, own: str, default: str, most: int) -> str:
 
 
 def _title(card: Card, words: Words) -> str:
-    more = sum(line.ended is None for line in card.alerts) - 1
+    more = card.firing - 1
     counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
     done = f"{words.say('resolved')}: " if card.resolved else ""
     title = joined([card.title, card.measured], ": ")
@@ -139,10 +138,10 @@ def _values(card: Card, words: Words) -> str:
 
 def _alerts(card: Card, words: Words, budget: Budget) -> list[str]:
     """The list, in as many sections as it needs, and what is not shown of it."""
-    if len(card.alerts) < 2 and not card.left_out:
+    if card.total < 2 and not card.left_out:
         return []
-    lines = [_line(alert, words) for alert in card.alerts[:_LINES]]
-    counted = words.say("firing_count", firing=card.firing, total=len(card.alerts))
+    lines = [_line(alert, words) for alert in card.alerts]
+    counted = words.say("firing_count", firing=card.firing, total=card.total)
     # what is left out is announced, so its words are put aside first
     budget.left -= 200
     sections: list[str] = []
@@ -154,7 +153,7 @@ def _alerts(card: Card, words: Words, budget: Budget) -> list[str]:
         sections.append(text)
         left = left[len(left) - missing :]
     budget.left += 200
-    hidden = len(card.alerts) - len(lines) + min(len(left), len(lines))
+    hidden = card.total - len(lines) + min(len(left), len(lines))
     rest = [words.say("more_alerts", count=hidden)] if hidden else []
     rest += [words.say("left_out", count=card.left_out)] if card.left_out else []
     return [*sections, budget.take(joined(rest), 200, slack)]
