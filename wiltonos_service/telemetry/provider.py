@@ -16,9 +16,9 @@ from opentelemetry.sdk.resources import (
     Resource,
 )
 
+from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
 from wiltonos_service.telemetry.push import Prepare, QueueingExporter
-from wiltonos_service.telemetry.scrape import ScrapeReader
 
 SERVICE_INSTANCE_ID = "service.instance.id"
 # how long a receiver may be away before pushes are lost

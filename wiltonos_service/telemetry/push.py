@@ -110,7 +110,7 @@ class QueueingExporter(MetricExporter):
         max_batches: int,
         max_points: int = 100_000,
         retry_seconds: float = 1.0,
-        close_seconds: float = 1.5,
+        close_seconds: float = 1.2,
         prepare: Prepare | None = None,
     ) -> None:
         super().__init__(preferred_temporality=dict(CUMULATIVE))
@@ -152,11 +152,15 @@ class QueueingExporter(MetricExporter):
             return not self._waiting()
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
-        """Try what is queued once more, within ``close_seconds``, and end."""
+        """Try what is queued once more, within ``close_seconds``, and end.
+
+        A receiver that failed just now gets a third of the time to come back.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._ended, self._close_seconds)
+            seconds = self._close_seconds / 3 if self._failing else self._close_seconds
+            self._changed.wait_for(lambda: self._ended, seconds)
             left = self._waiting()
         self._sender.close()
         if left:

@@ -1,41 +1,15 @@
-"""Renders the metrics of a provider as Prometheus text; the seam for another renderer."""
+"""Renders the metrics of a provider with the official exporter."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Iterator
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics.export import MetricReader
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 
-
-@dataclass(frozen=True, slots=True)
-class Exposition:
-    """One rendered scrape.
-
-    Attributes:
-        content_type: the value of the Content-Type header.
-        body: the text, encoded.
-    """
-
-    content_type: str
-    body: bytes
-
-
-class ScrapeReader(Protocol):
-    """A metric reader that renders; ``render`` may be slow and is called off the event loop.
-
-    Not safe against itself: callers render one at a time (``ScrapeEndpoint`` does).
-    """
-
-    @property
-    def reader(self) -> MetricReader:
-        """What the provider is given."""
-        ...
-
-    def render(self, accept: str) -> Exposition:
-        """All metrics, in the best format that an ``Accept`` header allows."""
-        ...
+from wiltonos_service.telemetry.exposition import Exposition
+from wiltonos_service.telemetry.formats import negotiate
 
 
 class StockReader:
@@ -53,7 +27,23 @@ class StockReader:
         """What the provider is given."""
         return self._reader
 
-    def render(self, accept: str) -> Exposition:
+    def render(self, accept: str, names: Collection[str] = ()) -> Exposition:
         """All metrics, in the best format that an ``Accept`` header allows."""
-        encode, content_type = choose_encoder(accept)
-        return Exposition(content_type, encode(self._registry))
+        format_ = negotiate(accept)
+        encode = generate_openmetrics if format_.openmetrics else generate_latest
+        chosen = _Chosen(self._registry, names) if names else self._registry
+        return Exposition(format_.content_type, encode(chosen))
+
+
+class _Chosen(Collector):
+    """Some families of a registry; its own filter knows no metric of OpenTelemetry."""
+
+    def __init__(self, registry: CollectorRegistry, names: Collection[str]) -> None:
+        self._registry = registry
+        self._names = {*names}
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._registry.collect():
+            own = {family.name, *(sample.name for sample in family.samples)}
+            if own & self._names:
+                yield family
