@@ -1,0 +1,147 @@
+"""The queue in front of a receiver: what waits, what is lost, and what is said of it."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+from opentelemetry.sdk.metrics.export import MetricsData
+
+from wiltonos_service.telemetry.otlp import Attempt, Outcome
+from wiltonos_service.telemetry.push import QueueingExporter
+
+DELIVERED = Attempt(Outcome.DELIVERED)
+AWAY = Attempt(Outcome.RETRY, "Connection refused")
+REFUSED = Attempt(Outcome.REFUSED, "HTTP 400 Bad Request")
+
+
+class Receiver:
+    """A transport whose answer the test decides; it can also hold an attempt."""
+
+    target = "http://collector/v1/metrics"
+
+    def __init__(self) -> None:
+        self.answer = DELIVERED
+        self.taken: list[MetricsData] = []
+        self.open = threading.Event()
+        self.open.set()
+
+    def send(self, data: MetricsData) -> Attempt:
+        """Answer, once the gate is open."""
+        self.open.wait(10)
+        if self.answer is DELIVERED:
+            self.taken.append(data)
+        return self.answer
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    """Takes everything."""
+    return Receiver()
+
+
+def exporter(receiver: Receiver, max_batches: int = 3) -> QueueingExporter:
+    """A queue of three that tries again at once."""
+    return QueueingExporter(
+        receiver, max_batches=max_batches, retry_seconds=0.005, close_seconds=0.6
+    )
+
+
+def until(exporter: QueueingExporter, holds: Callable[[], object]) -> None:
+    """Wait for a change of the queue that makes it true."""
+    with exporter._changed:
+        assert exporter._changed.wait_for(holds, 10)
+
+
+def batches(count: int) -> list[MetricsData]:
+    """Distinct batches without points."""
+    return [MetricsData([]) for _ in range(count)]
+
+
+def test_oldest_gives_way_when_the_queue_is_full(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Memory is bounded; what is lost is counted, and said once."""
+    receiver.answer = AWAY
+    queue = exporter(receiver)
+    sent = batches(10)
+    for data in sent:
+        queue.export(data)
+    until(queue, lambda: queue._failed)
+    receiver.answer = DELIVERED
+    assert queue.force_flush(5000) or queue.force_flush(5000)
+    assert [id(data) for data in receiver.taken] == [
+        id(data) for data in sent[-len(receiver.taken) :]
+    ]
+    health = queue.health()
+    assert health.lost == 10 - len(receiver.taken)
+    assert health.delivered == len(receiver.taken) <= 4
+    assert len([line for line in caplog.messages if "are lost" in line]) == 1
+    queue.shutdown()
+
+
+def test_batch_that_is_refused_for_good_does_not_block_the_others(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A 400 will be a 400 tomorrow: it is counted as lost, and the next one goes."""
+    receiver.answer = REFUSED
+    queue = exporter(receiver)
+    for data in batches(2):
+        queue.export(data)
+    until(queue, lambda: queue._lost == 2)
+    receiver.answer = DELIVERED
+    queue.export(MetricsData([]))
+    assert queue.force_flush(5000)
+    assert queue.health().delivered == 1
+    assert len([line for line in caplog.messages if "are lost: HTTP 400" in line]) == 1
+    queue.shutdown()
+
+
+def test_collection_is_not_held_up_by_a_receiver_that_hangs(receiver: Receiver) -> None:
+    """``export`` returns while an attempt is under way."""
+    receiver.open.clear()
+    queue = exporter(receiver, max_batches=100)
+    for data in batches(50):
+        queue.export(data)
+    assert queue.health().queued == 50
+    receiver.open.set()
+    assert queue.force_flush(5000)
+    assert len(receiver.taken) == 50
+    queue.shutdown()
+
+
+def test_shutdown_leaves_a_hanging_receiver_behind(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says how many were left, after the time it was given."""
+    receiver.open.clear()
+    queue = exporter(receiver)
+    queue.export(MetricsData([]))
+    queue.shutdown()
+    assert "ends with 1 unsent pushes" in caplog.text
+    receiver.open.set()
+
+
+def test_change_of_reason_is_said_and_its_repetition_is_not(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line per change of state."""
+    caplog.set_level(logging.INFO)
+    receiver.answer = AWAY
+    queue = exporter(receiver)
+    queue.export(MetricsData([]))
+    until(queue, lambda: queue._failed >= 5)
+    receiver.answer = Attempt(Outcome.RETRY, "HTTP 503 Service Unavailable")
+    until(queue, lambda: queue._failing.startswith("HTTP 503"))
+    receiver.answer = DELIVERED
+    until(queue, lambda: queue._delivered)
+    said = [line.split(";")[0].rpartition("metrics ")[2] for line in caplog.messages]
+    assert said == [
+        "fails: Connection refused",
+        "fails: HTTP 503 Service Unavailable",
+        "works again",
+    ]
+    queue.shutdown()
