@@ -29,3 +29,4 @@ class LongevityPanelId(IntEnum):
     DOSE_AMOUNT = 2
     DOSES_AGAINST_PHI = 3
     DOSES = 4
+    ABOUT = 5
