@@ -120,8 +120,9 @@ def card(incident: Incident, context: RenderContext) -> Card:
     shown = [a for a in folded if a.status is AlertStatus.FIRING] or folded
     head = shown[0] if shown else None
     severity = one_line(head.severity) if head else ""
-    where = _where(incident, head)
-    told = {name for name, _ in where} | _NOT_WHERE | _common(folded)
+    common = _common(folded)
+    where = _where(incident, head, common)
+    told = {name for name, _ in where} | _NOT_WHERE | common
     resolved = incident.phase is Phase.RESOLVED
     return Card(
         incident_id=incident.id,
@@ -208,10 +209,12 @@ def _line(alert: IncidentAlert, told: set[str]) -> CardAlert:
     )
 
 
-def _where(incident: Incident, head: IncidentAlert | None) -> tuple[tuple[str, str], ...]:
+def _where(
+    incident: Incident, head: IncidentAlert | None, common: set[str]
+) -> tuple[tuple[str, str], ...]:
     labels = {k: v for k, v in incident.labels.items() if k not in _NOT_WHERE}
     for name in _FAMILIAR if head else ():
-        if name not in labels and head and head.labels.get(name):
+        if name not in labels and name in common and head:
             labels[name] = head.labels[name]
     return _pairs(list(labels.items())[:8])
 

@@ -1,0 +1,129 @@
+"""What a chart of an incident should show: which expression, which time, which band. Pure.
+
+The expression is the alert's own, from the address of its rule; a comparison at its top is
+split into what is drawn and the limit that is drawn across it.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from notifier.incident.model import Incident, IncidentAlert
+from notifier.render.card import card
+from notifier.render.context import RenderContext
+from notifier.render.text import fit, one_line
+from notifier.render.words import words
+
+BEFORE = timedelta(minutes=10)
+AFTER = timedelta(minutes=2)
+POINTS = 240
+_COMPARED = re.compile(
+    r"^(?P<left>.+?)\s*(?P<sign><=?|>=?)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?)$"
+)
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ChartPlan:
+    """What to ask of Prometheus and how to draw it.
+
+    Attributes:
+        expression: PromQL of the lines.
+        start: first moment; aware UTC.
+        end: last moment.
+        step_seconds: resolution of the query.
+        low: lower limit; None without one.
+        high: upper limit; None without one.
+        fired_at: where the incident begins.
+        ended_at: where it ends; None while it fires.
+        title: one line.
+        alt: the picture in words.
+    """
+
+    expression: str
+    start: datetime
+    end: datetime
+    step_seconds: float
+    low: float | None
+    high: float | None
+    fired_at: datetime
+    ended_at: datetime | None
+    title: str
+    alt: str
+
+
+def chart_plan(incident: Incident, context: RenderContext) -> ChartPlan | None:
+    """What to draw for an incident; None when no alert tells its expression.
+
+    An annotation ``chart_expr`` takes precedence over the rule's own expression; ``limit`` with
+    one or two numbers is the band, else the comparison in the expression is.
+    """
+    said = card(incident, context)
+    alert = next((a for a in _candidates(incident) if _expression(a)), None)
+    if alert is None:
+        return None
+    expression, low, high = split_comparison(_expression(alert))
+    band = _band(alert.annotations.get("limit", ""))
+    low, high = band or (low, high)
+    start = incident.opened_at - BEFORE
+    end = min(context.now, incident.resolved_at + AFTER) if incident.resolved_at else context.now
+    title = fit(said.title, 90)
+    alt = words(context.language).say(
+        "chart_alt", title=title, start=f"{start:%H:%M} UTC", end=f"{end:%H:%M} UTC"
+    )
+    return ChartPlan(
+        expression=expression,
+        start=start,
+        end=end,
+        step_seconds=max((end - start).total_seconds() / POINTS, 1.0),
+        low=low,
+        high=high,
+        fired_at=incident.opened_at,
+        ended_at=incident.resolved_at,
+        title=title,
+        alt=alt,
+    )
+
+
+def split_comparison(expression: str) -> tuple[str, float | None, float | None]:
+    """The side that is drawn, and the lower and upper limit that it is compared with.
+
+    Only a comparison with a number at the very end is split; anything else is drawn whole.
+    """
+    found = _COMPARED.match(expression.strip())
+    if found is None or not _balanced(found["left"]):
+        return expression.strip(), None, None
+    limit = float(found["limit"])
+    if found["sign"].startswith(">"):
+        return found["left"], None, limit
+    return found["left"], limit, None
+
+
+def _balanced(text: str) -> bool:
+    return all(text.count(a) == text.count(b) for a, b in ("()", "{}", "[]"))
+
+
+def _candidates(incident: Incident) -> list[IncidentAlert]:
+    return [*incident.firing, *incident.alerts]
+
+
+def _expression(alert: IncidentAlert) -> str:
+    own = one_line(alert.annotations.get("chart_expr", ""))
+    if own:
+        return own
+    try:
+        query = urlsplit(alert.generator_url).query
+    except ValueError:
+        return ""
+    return one_line(parse_qs(query).get("g0.expr", [""])[0])
+
+
+def _band(limit: str) -> tuple[float | None, float | None] | None:
+    """``0.73–0.77`` is a band; one number alone is an upper limit."""
+    numbers = [
+        float(number) for number in _NUMBER.findall(limit.replace("–", " ").replace("..", " "))
+    ]
+    if len(numbers) == 2:
+        return min(numbers), max(numbers)
+    return (None, numbers[0]) if len(numbers) == 1 else None
