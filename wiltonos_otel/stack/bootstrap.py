@@ -55,6 +55,19 @@ def bootstrap(plan: Plan, mode: Mode, speaker: Speaker) -> Record:
     return running
 
 
+def choose_mode(asked: str | None, plan: Plan, speaker: Speaker) -> Mode:
+    """The mode that was asked for, or that of the stack that is up, or the best one here."""
+    record = load(plan.places.record)
+    if asked in ("native", "compose"):
+        return "native" if asked == "native" else "compose"
+    if record is not None:
+        return record.mode
+    if compose_stack.engine_answers(plan.environ):
+        return "compose"
+    speaker.say("No Docker engine answers: a native stack it is.")
+    return "native"
+
+
 def _running(plan: Plan, mode: Mode) -> Record | None:
     """The stack that runs here, or None.
 
@@ -106,6 +119,7 @@ def _up_native(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
         _build(plan, speaker)
         stack.start_all()
         _wait_for_all(stack, speaker)
+        _build_pages(stack, speaker)
     return stack.with_record(complete=True).record
 
 
@@ -165,16 +179,20 @@ def _build(plan: Plan, speaker: Speaker) -> None:
         )
     with speaker.building() as watcher:
         build_all(missing, plan.environ, watcher)
-        if not plan.environ.get(native.ENV_BIN):
-            _build_pages(plan, speaker)
 
 
-def _build_pages(plan: Plan, speaker: Speaker) -> None:
+def _build_pages(stack: NativeStack, speaker: Speaker) -> None:
     """Prometheus' own pages are good to have; the stack does without them."""
+    environ = stack.plan.environ
+    if stack.link_pages() or environ.get(native.ENV_BIN):
+        return
+    speaker.say("Everything is up. Last, once: Prometheus' own pages, about a minute.")
     try:
-        native.build(recipes.prometheus_ui(), plan.environ, speaker)
+        with speaker.building() as watcher:
+            native.build(recipes.prometheus_ui(), environ, watcher)
     except native.BuildError as error:
         speaker.say(f"Prometheus runs without its web UI, its API works: {error}")
+    stack.link_pages()
 
 
 def _wait_for_all(stack: NativeStack, speaker: Speaker) -> None:

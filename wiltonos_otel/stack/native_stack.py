@@ -117,6 +117,7 @@ class NativeStack:
                 plan.ports.url("prometheus"), plan.ports.url("alertmanager")
             )
         render.write(plan.places.stack, rendered)
+        plan.places.prometheus_home.mkdir(parents=True, exist_ok=True)
         if plan.demo:
             plan.state_dir.mkdir(parents=True, exist_ok=True)
 
@@ -136,12 +137,22 @@ class NativeStack:
         Raises:
             WiltonosError: a program is missing.
         """
+        self.link_pages()
         programs = native.installed(self.plan.environ)
         if programs is None:
             raise WiltonosError("the programs of the stack are not built; run: wt metrics build")
         grafana = find_grafana(self.plan.environ) if self.record.grafana else None
         others = stack_services(self.plan, programs, grafana)
         self.supervisor.update([*our_services(self.plan), *others])
+
+    def link_pages(self) -> bool:
+        """Give Prometheus its web UI, where it is built; works while Prometheus runs."""
+        pages = native.prometheus_pages(self.plan.environ)
+        link = self.plan.places.prometheus_home / "web"
+        if pages is not None and (not link.is_symlink() or link.readlink() != pages):
+            link.unlink(missing_ok=True)
+            link.symlink_to(pages)
+        return pages is not None
 
     def broken(self) -> str:
         """Which process does not stay up, and its last words; "" when all do."""

@@ -75,6 +75,11 @@ class Places:
         return self.stack / "logs"
 
     @property
+    def prometheus_home(self) -> Path:
+        """Where Prometheus runs: it finds its pages in a directory of just this name only."""
+        return self.stack / "home" / "prometheus"
+
+    @property
     def demo_state(self) -> Path:
         """State files of the simulator."""
         return self.var / "demo-state"

@@ -90,9 +90,8 @@ def _collector(plan: Plan, programs: Programs) -> Service:
 def _prometheus(plan: Plan, programs: Programs, addresses: Addresses) -> Service:
     config = plan.places.stack / render.PROMETHEUS_CONFIG
     words = flags.prometheus(config, plan.places.data / "prometheus", addresses)
-    # Prometheus finds its pages under a working directory of the right name only
-    home = programs.prometheus_home or plan.places.base
     argv = (str(programs.prometheus), *words)
+    home = plan.places.prometheus_home
     return Service("prometheus", argv, home, port="prometheus", ready="/-/ready")
 
 

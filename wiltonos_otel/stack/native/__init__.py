@@ -22,6 +22,7 @@ __all__ = [
     "installed",
     "missing",
     "program",
+    "prometheus_pages",
 ]
 
 ENV_BIN = "WILTONOS_NATIVE_BIN"
@@ -36,13 +37,11 @@ class Programs:
         otelcol: the Collector.
         prometheus: Prometheus.
         alertmanager: Alertmanager.
-        prometheus_home: a directory called ``prometheus`` that holds the web UI, or None.
     """
 
     otelcol: Path
     prometheus: Path
     alertmanager: Path
-    prometheus_home: Path | None
 
 
 def program(name: str, environ: Mapping[str, str] | None = None) -> Path | None:
@@ -77,8 +76,13 @@ def installed(environ: Mapping[str, str] | None = None) -> Programs | None:
     found = {name: path for name in STACK if (path := program(name, environ))}
     if len(found) < len(STACK):
         return None
-    pages = find(recipes.prometheus_ui(), environ)
-    return Programs(**found, prometheus_home=pages / "prometheus" if pages else None)
+    return Programs(**found)
+
+
+def prometheus_pages(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The directory ``web`` that holds Prometheus' built UI, or None."""
+    found = find(recipes.prometheus_ui(), os.environ if environ is None else environ)
+    return found / "prometheus" / "web" if found else None
 
 
 def missing(environ: Mapping[str, str] | None = None) -> tuple[Recipe, ...]:
