@@ -1,0 +1,132 @@
+"""The reader: collects, renders, and never lets two scrapes get into each other's way."""
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from typing import Any
+
+from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
+
+from wiltonos_otel.scrape.family import Families, Style
+from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
+from wiltonos_service.telemetry.formats import Format, negotiate
+
+_Key = tuple[Format, frozenset[str]]
+
+
+class FastMetricReader(MetricReader):
+    """Renders the metrics of a provider as Prometheus or OpenMetrics text.
+
+    Safe to call from many threads at once: scrapes that want the same share one collection,
+    others wait for their turn, so that each gets every series exactly once.
+
+    >>> reader = FastMetricReader()
+    >>> provider = MeterProvider([reader])
+    >>> reader.render("text/plain").body
+
+    Args:
+        prefix: goes before every name, with an underscore.
+        scope_labels: label every series with its instrumentation scope. Series of two scopes
+            with the same name and labels can only both be shown with it.
+        resource_labels: which resource attributes become labels of every series.
+        target_info: show the resource as ``target_info``.
+        options: further arguments of the SDK's ``MetricReader``.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        scope_labels: bool = False,
+        resource_labels: Callable[[str], bool] | None = None,
+        target_info: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._families = Families(Style(prefix, scope_labels, resource_labels, target_info))
+        self._closed = False
+        self._reset()
+        this = weakref.WeakMethod(self._reset)
+        os.register_at_fork(after_in_child=lambda: (reset := this()) and reset())
+
+    def _reset(self) -> None:
+        """Forget who renders: after a fork nobody does."""
+        self._turn = threading.Lock()
+        self._changing = threading.Lock()
+        self._under_way: dict[_Key, Future[Exposition]] = {}
+        self._received = threading.local()
+
+    @property
+    def reader(self) -> MetricReader:
+        """What the provider is given: this."""
+        return self
+
+    def render(self, accept: str = "", names: Collection[str] = ()) -> Exposition:
+        """All metrics, in the best format that an ``Accept`` header allows.
+
+        Args:
+            accept: the header.
+            names: families or samples to show; empty shows all.
+
+        Raises:
+            ScrapeUnavailable: no provider has this reader yet, or it was shut down.
+        """
+        key = negotiate(accept), frozenset(names)
+        with self._changing:
+            under_way = self._under_way.get(key)
+            if under_way is None:
+                mine = self._under_way[key] = Future[Exposition]()
+        if under_way is not None:
+            return under_way.result()
+        try:
+            exposition = self._render_in_turn(*key)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(exposition)
+            return exposition
+        finally:
+            with self._changing:
+                self._under_way.pop(key, None)
+
+    def _render_in_turn(self, format_: Format, names: frozenset[str]) -> Exposition:
+        parts: list[bytes] = []
+        with self._turn:
+            data = self._collect_now()
+            for text in self._families.render(data, names, openmetrics=format_.openmetrics):
+                # a lone surrogate has no encoding, and one label must not cost the scrape
+                parts.append(text.encode("utf-8", "replace"))
+                time.sleep(0)
+        return Exposition(format_.content_type, b"".join(parts))
+
+    def _collect_now(self) -> MetricsData:
+        if self._closed:
+            raise ScrapeUnavailable("the metrics were shut down")
+        if self._collect is None:
+            raise ScrapeUnavailable("no MeterProvider has this reader")
+        self._received.data = None
+        self.collect()
+        data: MetricsData | None = self._received.data
+        self._received.data = None
+        return data or MetricsData(resource_metrics=[])
+
+    def _receive_metrics(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - rendering is not bounded
+        **kwargs: Any,  # noqa: ARG002 - the base class passes more on some versions
+    ) -> None:
+        # per thread: a flush of somebody else must not become part of a scrape
+        self._received.data = metrics_data
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
+        """Nothing to do: whoever wants metrics asks for them."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
+        """Later scrapes are told that there is nothing any more."""
+        self._closed = True
