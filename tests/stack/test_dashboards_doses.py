@@ -1,7 +1,9 @@
 """Doses on their real way: the Longevity API, the Collector, Prometheus, a panel's query."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,11 @@ from tests.stack.conftest import wait_until
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.longevity.ledger import Ledger
 from wiltonos_otel.longevity.service import make_application
+from wiltonos_otel.policy import Policy
 from wiltonos_otel.settings import load
+from wiltonos_otel.stack import dashboards
 from wiltonos_otel.stack.dashboards.doses import DOSES
+from wiltonos_otel.stack.panels import PanelId
 
 if TYPE_CHECKING:
     from tests.stack.conftest import NativeStack
@@ -64,3 +69,16 @@ async def test_a_panel_sees_each_dose_once_through_a_withdrawal(
         assert increase() == 2
         (series,) = native_stack.query("wiltonos_longevity_dose_amount_count")
         assert series["value"][1] == "2"
+        for name, expr in health_queries().items():
+            await until(partial(native_stack.query, expr), f"the figure {name!r}")
+
+
+def health_queries() -> dict[str, str]:
+    """What the pipeline panel asks about Collector and pushes, as Grafana would."""
+    board = json.loads(next(iter(dashboards.render(Policy()).values())))
+    (panel,) = (x for x in board["panels"] if x["id"] == PanelId.PIPELINE)
+    return {
+        x["legendFormat"]: x["expr"].replace("$__rate_interval", "20s").replace("$__range", "5m")
+        for x in panel["targets"]
+        if "notifier" not in x["expr"]
+    }
