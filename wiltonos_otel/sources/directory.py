@@ -53,6 +53,7 @@ class StateDirectory:
         self._wake = asyncio.Event()
         self._taking = asyncio.Lock()
         self._announced: set[Path] = set()
+        self._suspects: set[Path] = set()
         self._missed = 0
         self._said = ChangeLog()
 
@@ -67,11 +68,16 @@ class StateDirectory:
         await self._take()
 
     async def run(self) -> None:
-        """Deliver what changes, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow_events())
-            tasks.create_task(self._rescan_often())
-            tasks.create_task(self._take_often())
+        """Deliver what changes, until cancelled; whatever fails is said and begun again."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._follow_events())
+                    tasks.create_task(self._rescan_often())
+                    tasks.create_task(self._take_often())
+            except* Exception as errors:
+                log.error("state directory: beginning again", source=self.name, exc_info=errors)  # noqa: TRY400 - structlog
+            await asyncio.sleep(RENEW_SECONDS)
 
     async def _take_often(self) -> None:
         while True:
@@ -98,8 +104,11 @@ class StateDirectory:
             start = self._clock.monotonic()
             found = await self._rescan()
             took = self._clock.monotonic() - start
-            self._missed = self._missed + 1 if found - self._announced else 0
+            # what a rescan sees first may be announced a moment later, so the next one decides
+            silent = self._suspects - self._announced
+            self._suspects = found - self._announced
             self._announced.clear()
+            self._missed = self._missed + 1 if silent else 0
             polling = self._missed >= _MISSED_LIMIT
             if self._said.changed("events", "missing" if polling else ""):
                 log.info("file system events", source=self.name, arrive=not polling)

@@ -12,6 +12,7 @@ STATE_FILE = "quantum_state.json"
 LOOPS_DIRECTORY = "loops"
 SUFFIX = ".json"
 MAX_NAME_LENGTH = 100
+_SHOWN_LENGTH = 120
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 # which writing of a file this is: device, inode, size, modification and change time in ns;
@@ -88,6 +89,13 @@ def check_loop_name(name: str) -> Bad | None:
     if not name.isprintable() or name != name.strip():
         return Bad(Reason.BAD_NAME, "a name with characters that do not print; rename it")
     return None
+
+
+def shown(path: Path, directory: Path) -> str:
+    """The file as people read it: relative, on one line, whatever its name holds."""
+    text = str(path.relative_to(directory))
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
 
 
 def _read(path: Path) -> Found:

@@ -19,6 +19,7 @@ from wiltonos_otel.sources.files import (
     check_loop_name,
     loop_files,
     read_file,
+    shown,
     stamp_of,
 )
 from wiltonos_otel.sources.reasons import Bad, Reason
@@ -32,7 +33,6 @@ SETTLE_SECONDS = 0.1
 # the count of a vanished loop stays this long
 FORGET_AFTER_SECONDS = 3600.0
 _PASSING = frozenset({Reason.EMPTY, Reason.TORN, Reason.VANISHED})
-_SHOWN_LENGTH = 120
 
 Reading = tuple[Path, Found | None]
 Sample = StateSample | LoopSample
@@ -139,11 +139,11 @@ class Intake:
 
     def judge_loops(self, bad: Bad | None) -> None:
         """Tell what is wrong with the directory of the loops, once, and forget old loops."""
-        shown = f"{LOOPS_DIRECTORY}/"
+        loops = f"{LOOPS_DIRECTORY}/"
         if bad is None:
-            self._well(shown)
-        elif self.problems.get(shown) != bad:
-            self._refuse(shown, bad)
+            self._well(loops)
+        elif self.problems.get(loops) != bad:
+            self._refuse(loops, bad)
         horizon = self._clock.monotonic() - FORGET_AFTER_SECONDS
         for path, file in list(self._files.items()):
             if file.gone_since is not None and file.gone_since < horizon:
@@ -167,7 +167,7 @@ class Intake:
         if not isinstance(outcome, Bad):
             self._tell(path, file, outcome, found.content if found else b"")
         else:
-            self._refuse(self._shown(path), outcome)
+            self._refuse(shown(path, self._directory), outcome)
         return False
 
     def _has_room(self) -> bool:
@@ -181,8 +181,8 @@ class Intake:
 
     def _forget(self, path: Path) -> None:
         del self._files[path]
-        self.problems.pop(self._shown(path), None)
-        self._said.changed(self._shown(path), "")
+        self.problems.pop(shown(path, self._directory), None)
+        self._said.changed(shown(path, self._directory), "")
         self._sink.forget(path.stem)
 
     def _may_heal(self, file: _File, bad: Bad, monotonic: float) -> bool:
@@ -207,7 +207,7 @@ class Intake:
             digest = hashlib.blake2b(content, digest_size=16).digest()
         if digest and digest == file.digest:
             # written again without a new sample: neither news nor a mistake
-            self._well(self._shown(path))
+            self._well(shown(path, self._directory))
             return
         if isinstance(sample, LoopSample):
             refusal = self._sink.loop(
@@ -216,34 +216,30 @@ class Intake:
         else:
             refusal = self._sink.sample(sample.time_ms, sample.phi)
         if refusal is not None:
-            self._refuse(self._shown(path), Bad(Reason(refusal.value), _REFUSED[refusal]))
+            self._refuse(
+                shown(path, self._directory), Bad(Reason(refusal.value), _REFUSED[refusal])
+            )
             return
         file.digest = digest
-        self._well(self._shown(path))
+        self._well(shown(path, self._directory))
 
-    def _refuse(self, shown: str, bad: Bad) -> None:
-        self.problems[shown] = bad
-        self._sink.error(self._name, bad.reason, f"{shown}: {bad.detail}")
-        if self._said.changed(shown, bad.reason):
+    def _refuse(self, file: str, bad: Bad) -> None:
+        self.problems[file] = bad
+        self._sink.error(self._name, bad.reason, f"{file}: {bad.detail}")
+        if self._said.changed(file, bad.reason):
             log.warning(
                 "state file refused",
                 source=self._name,
-                file=shown,
+                file=file,
                 reason=bad.reason.value,
                 detail=bad.detail,
             )
 
-    def _well(self, shown: str) -> None:
-        if self.problems.pop(shown, None) is not None:
-            self._sink.recovered(self._name, shown)
-        if self._said.changed(shown, ""):
-            log.info("state file is good again", source=self._name, file=shown)
-
-    def _shown(self, path: Path) -> str:
-        """The file as people read it; a hostile name stays text on one line."""
-        text = str(path.relative_to(self._directory))
-        text = text if text.isprintable() else ascii(text)[1:-1]
-        return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"
+    def _well(self, file: str) -> None:
+        if self.problems.pop(file, None) is not None:
+            self._sink.recovered(self._name, file)
+        if self._said.changed(file, ""):
+            log.info("state file is good again", source=self._name, file=file)
 
 
 _REFUSED = {

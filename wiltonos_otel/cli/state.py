@@ -1,0 +1,226 @@
+"""``wt state``: look at the state files, or write simulated ones."""
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import click
+
+from wiltonos_otel.clock import SystemClock
+from wiltonos_otel.errors import WiltonosError
+from wiltonos_otel.settings import load
+from wiltonos_otel.sources.check import Finding, check_directory
+from wiltonos_otel.sources.document import LoopSample
+from wiltonos_otel.sources.reasons import Bad
+from wiltonos_otel.sources.simulate import Scenario, Step, simulate
+from wiltonos_otel.sources.writer import Slip, StateWriter, is_real_signal, slips
+from wiltonos_service.cli import config_option, json_option
+from wiltonos_service.errors import FAILED
+
+MS = 1000
+# a careless program slips once in so many writings
+_SLIP_ONE_IN = 4
+
+
+@click.group()
+def state() -> None:
+    """Check the state files, or simulate them."""
+
+
+@state.command()
+@click.argument(
+    "directory", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@config_option
+@json_option
+def check(directory: Path | None, config: Path | None, as_json: bool) -> None:
+    """Say of each state file whether it would be taken; exit 1 when one would not.
+
+    DIRECTORY holds quantum_state.json and loops/ (default: [source] state_dir, "state").
+    """
+    loaded = load(config=config)
+    directory = directory or loaded.path(loaded.settings.source.state_dir)
+    findings = check_directory(directory, SystemClock().now_ms())
+    if as_json:
+        click.echo(json.dumps(_as_json(directory, findings), ensure_ascii=False, indent=2))
+    elif findings:
+        stale_after_ms = loaded.settings.source.stale_after_seconds * MS
+        for finding in findings:
+            click.echo(_line(finding, stale_after_ms))
+    else:
+        click.echo(_what_to_write(directory))
+    if any(finding.is_bad for finding in findings):
+        raise click.exceptions.Exit(FAILED)
+
+
+@state.command("simulate")
+@click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--scenario",
+    type=click.Choice([scenario.value for scenario in Scenario]),
+    default="calm",
+    show_default=True,
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.001),
+    default=1.0,
+    show_default=True,
+    help="Let the signal move so many times faster; above 1 even a calm one may alert.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed, the same signal."
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after so long (default: when asked to).",
+)
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two writings.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a real signal.")
+@config_option
+def simulate_files(
+    *,
+    directory: Path | None,
+    scenario: str,
+    speed: float,
+    seed: int,
+    duration: float | None,
+    interval: float,
+    force: bool,
+    config: Path | None,
+) -> None:
+    """Write state files as WiltonOS would, until Ctrl-C.
+
+    DIRECTORY gets quantum_state.json and loops/ (default: [source] state_dir, "state").
+    Scenarios: calm; drift, jump and oscillation of Φ; collapse of a loop under pressure; careless,
+    a calm signal whose writer leaves bad files every now and then.
+    """
+    loaded = load(config=config)
+    directory = directory or loaded.path(loaded.settings.source.state_dir)
+    stale_after_ms = round(loaded.settings.source.stale_after_seconds * MS)
+    if not force and is_real_signal(directory, SystemClock().now_ms(), stale_after_ms):
+        raise WiltonosError(
+            f"{directory} holds a real signal that is being written now; name another directory, "
+            "or say --force to overwrite it"
+        )
+    steps = simulate(
+        Scenario(scenario),
+        interval_seconds=interval * speed,
+        seed=seed,
+        policy=loaded.settings.policy,
+    )
+    chance = slips(seed) if scenario == Scenario.CARELESS else None
+    with _asked_to_stop() as stop:
+        click.echo(f"simulating {scenario} in {directory} (Ctrl-C ends it)")
+        written = _write_until(
+            stop, StateWriter(directory), steps, interval=interval, duration=duration, chance=chance
+        )
+    click.echo(f"simulated {written} samples in {directory}")
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set while the context lasts."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda _number, _frame: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_until(
+    stop: threading.Event,
+    writer: StateWriter,
+    steps: Iterator[Step],
+    *,
+    interval: float,
+    duration: float | None,
+    chance: Random | None,
+) -> int:
+    """Write step after step until asked to stop or the time is over; how many were written.
+
+    Args:
+        stop: ends the writing when it is set.
+        writer: writes the files.
+        steps: the signal.
+        interval: seconds between two writings.
+        duration: seconds after which to stop, or None.
+        chance: decides when a careless program slips, or None for a careful one.
+    """
+    clock = SystemClock()
+    start = clock.monotonic()
+    for number, step in enumerate(steps):
+        if chance and number and not chance.randrange(_SLIP_ONE_IN):
+            writer.slip(chance.choice(list(Slip)), step, clock.now_ms())
+        else:
+            writer.write(step, clock.now_ms())
+        due = start + (number + 1) * interval
+        over = duration is not None and due - start >= duration
+        if over or stop.wait(max(0.0, due - clock.monotonic())):
+            return number + 1
+    return 0
+
+
+def _line(finding: Finding, stale_after_ms: float) -> str:
+    outcome = finding.outcome
+    if isinstance(outcome, Bad):
+        return f"BAD    {finding.file}: {outcome.reason}: {outcome.detail}"
+    age_ms = finding.age_ms or 0
+    word = "stale" if age_ms >= stale_after_ms else "ok"
+    more = ""
+    if isinstance(outcome, LoopSample):
+        star = "" if outcome.phi_star is None else f", Φ★ {outcome.phi_star:g}"
+        more = star + ("" if outcome.collapses is None else f", {outcome.collapses} collapses")
+    return f"{word:6} {finding.file}: Φ {outcome.phi:.4f}{more}, {max(0, age_ms) / MS:.1f} s old"
+
+
+def _as_json(directory: Path, findings: list[Finding]) -> dict[str, Any]:
+    return {
+        "directory": str(directory),
+        "ok": not any(finding.is_bad for finding in findings),
+        "files": [_file_as_json(finding) for finding in findings],
+    }
+
+
+def _file_as_json(finding: Finding) -> dict[str, Any]:
+    outcome = finding.outcome
+    if isinstance(outcome, Bad):
+        return {
+            "file": finding.file,
+            "ok": False,
+            "reason": outcome.reason.value,
+            "detail": outcome.detail,
+        }
+    values = {"phi": outcome.phi, "time_ms": outcome.time_ms, "age_ms": finding.age_ms}
+    if isinstance(outcome, LoopSample):
+        values |= {"phi_star": outcome.phi_star, "collapses": outcome.collapses}
+    return {"file": finding.file, "ok": True, **values}
+
+
+def _what_to_write(directory: Path) -> str:
+    return (
+        f"{directory} holds no state files. Write {directory}/quantum_state.json like\n"
+        '  {"timestamp": "2026-11-23T17:00:00Z", "phi": 0.7512}\n'
+        f"and, for each loop, {directory}/loops/NAME.json like\n"
+        '  {"timestamp": "2026-11-23T17:00:00Z", "phi": 0.74, "phi_star": 0.75, "collapses": 3}\n'
+        "or let wt state simulate write them."
+    )
