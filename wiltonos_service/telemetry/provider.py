@@ -17,6 +17,7 @@ from opentelemetry.sdk.resources import (
 )
 
 from wiltonos_service.telemetry.exposition import ScrapeReader
+from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
 from wiltonos_service.telemetry.push import Prepare, QueueingExporter
 
@@ -103,7 +104,9 @@ class Telemetry:
         if self.push and push:
             all_readers.append(
                 PeriodicExportingMetricReader(
-                    self.push, export_interval_millis=push.interval_seconds * 1000
+                    self.push,
+                    export_interval_millis=push.interval_seconds * 1000,
+                    **cardinality_limits(PeriodicExportingMetricReader),
                 )
             )
         if scrape:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from wiltonos_service.telemetry.exposition import Exposition
 from wiltonos_service.telemetry.formats import negotiate
+from wiltonos_service.telemetry.limits import cardinality_limits
 
 
 class StockReader:
@@ -20,7 +21,11 @@ class StockReader:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._reader = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
+        self._reader = PrometheusMetricReader(
+            scope_info_enabled=False,
+            registry=self._registry,
+            **cardinality_limits(PrometheusMetricReader),
+        )
 
     @property
     def reader(self) -> MetricReader:

@@ -13,6 +13,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_C
 
 from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
 from wiltonos_service.telemetry.push import PushHealth
+from wiltonos_service.telemetry.scrape import StockReader
 from wiltonos_service.telemetry.testing import OtlpReceiver, black_hole
 
 IDENTITY = Identity("wiltonos-test", "1.2.3", "host:7")
@@ -225,3 +226,18 @@ def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never became true"
         time.sleep(0.005)
+
+
+def test_ten_thousand_series_are_not_folded_into_one(receiver: OtlpReceiver) -> None:
+    """The SDK's own limit is 2,000 per instrument; the rest would become one point."""
+    telemetry = Telemetry(IDENTITY, push=Push(receiver.endpoint, 3600), scrape=StockReader())
+
+    def read(_options: CallbackOptions) -> Iterator[Observation]:
+        return (Observation(1, {"loop": str(number)}) for number in range(10_000))
+
+    telemetry.provider.get_meter("test").create_observable_gauge("many", [read])
+    assert telemetry.scrape is not None
+    assert telemetry.scrape.render("").body.count(b"\nmany{") == 10_000
+    telemetry.shutdown(20)
+    (many,) = [metric for metric in receiver.received[0].metrics() if metric.name == "many"]
+    assert len(many.gauge.data_points) == 10_000
