@@ -83,14 +83,19 @@ def _answer(
     reader: ScrapeReader, method: str, accept: str, accept_encoding: str, query: str
 ) -> _Answer:
     if method not in ("GET", "HEAD"):
-        status = HTTPStatus.METHOD_NOT_ALLOWED
-        return status, {"Allow": "GET, HEAD", "Content-Length": "0"}, b""
+        status, headers, body = _say(HTTPStatus.METHOD_NOT_ALLOWED, "use GET or HEAD")
+        return status, {**headers, "Allow": "GET, HEAD"}, body
     try:
         exposition = reader.render(accept, parse_qs(query).get("name[]", []))
     except ScrapeUnavailable as error:
-        status, body = HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode()
-        headers = {"Content-Type": "text/plain; charset=utf-8"}
-    else:
-        exposition = exposition.gzipped() if accepts_gzip(accept_encoding) else exposition
-        status, headers, body = HTTPStatus.OK, exposition.headers, exposition.body
-    return status, {**headers, "Content-Length": str(len(body))}, body
+        return _say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    if accepts_gzip(accept_encoding):
+        exposition = exposition.gzipped()
+    length = {"Content-Length": str(len(exposition.body))}
+    return HTTPStatus.OK, exposition.headers | length, exposition.body
+
+
+def _say(status: HTTPStatus, text: str) -> _Answer:
+    body = f"{text}\n".encode()
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))}
+    return status, headers, body

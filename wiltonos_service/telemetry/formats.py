@@ -90,7 +90,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 def _parse(header: str) -> Iterator[_Range]:
     for position, text in enumerate(_RANGES.findall(header)):
-        value, *raw = (part.strip() for part in _PARAMETERS.findall(text))
+        value, *raw = [part.strip() for part in _PARAMETERS.findall(text)] or [""]
         given = dict(_parameter(part) for part in raw)
         kind, _, subtype = value.lower().partition("/")
         yield _Range(kind, subtype, given.get("version", ""), _weight(given.get("q")), position)

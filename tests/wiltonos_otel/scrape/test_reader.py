@@ -1,0 +1,110 @@
+"""The life of a reader: before a provider, after it, across forks, at ten thousand series."""
+
+import gc
+import os
+import sys
+from typing import Any
+
+import pytest
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+
+from wiltonos_otel.scrape import FastMetricReader, ScrapeUnavailable
+
+
+def test_reader_without_a_provider_says_so() -> None:
+    """Rather than an empty page, which would end every series."""
+    with pytest.raises(ScrapeUnavailable, match="no MeterProvider"):
+        FastMetricReader().render()
+
+
+def test_reader_that_was_shut_down_says_so(both: Any) -> None:
+    """The last scrape of a service that ends is an error, not an empty page."""
+    both.provider.shutdown()
+    with pytest.raises(ScrapeUnavailable, match="shut down"):
+        both.fast.render()
+
+
+def test_provider_without_metrics_is_an_empty_page(both: Any) -> None:
+    """Nothing was recorded yet, and that is no error."""
+    assert both.ours() == ""
+    assert both.openmetrics() == "# EOF\n"
+
+
+def test_failure_of_a_collection_reaches_the_scraper_and_the_next_one_works(both: Any) -> None:
+    """Nothing stays locked."""
+    both.provider.get_meter("a").create_gauge("g").set(1)
+    collect = both.fast._collect
+
+    def fail(*_args: Any, **_kwargs: Any) -> None:
+        raise RuntimeError("broken")
+
+    both.fast._collect = fail
+    with pytest.raises(RuntimeError, match="broken"):
+        both.fast.render()
+    both.fast._collect = collect
+    assert both.lines() == ["g 1.0"]
+
+
+def test_series_that_are_gone_are_gone_and_forgotten(both: Any) -> None:
+    """A callback that yields nothing ends its series, and their text is not kept for ever."""
+    shown: list[str] = []
+
+    def read(_options: CallbackOptions) -> list[Observation]:
+        return [Observation(1, {"loop": name}) for name in shown]
+
+    both.provider.get_meter("a").create_observable_gauge("g", [read])
+    for generation in range(5):
+        shown[:] = [f"{generation}-{index}" for index in range(100)]
+        assert len(both.lines()) == 100
+    shown[:] = ["last"]
+    assert both.lines() == ['g{loop="last"} 1.0']
+    (stream,) = both.fast._families._streams.values()
+    assert len(stream._stems) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_forked_child_renders_even_if_the_parent_was_rendering(both: Any) -> None:
+    """A lock that a thread of the parent held does not stop the child."""
+    both.provider.get_meter("a").create_gauge("g").set(1)
+    with both.fast._turn, both.fast._changing:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if "g 1.0" in both.ours() else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_names_choose_families(both: Any) -> None:
+    """By the family's name or by a sample's; comments and EOF stay in place."""
+    meter = both.provider.get_meter("a")
+    meter.create_counter("c", "s").add(1)
+    meter.create_histogram("h").record(1)
+    meter.create_gauge("g").set(1)
+    assert both.ours(names=["c_seconds_total"]).splitlines()[-1] == "c_seconds_total 1.0"
+    assert "h_bucket" in both.ours(names=["h_sum"])
+    assert "h_bucket" in both.ours(names=["h"])
+    assert both.ours(names=["nothing"]) == ""
+    assert both.ours(names=["target_info"]).startswith("# HELP target_info")
+    assert "target_info{" in both.ours("application/openmetrics-text", ["target"])
+
+
+def test_text_is_made_once_per_series() -> None:
+    """A second scrape allocates no text of labels: what it keeps does not grow."""
+    reader = FastMetricReader()
+    provider = MeterProvider([reader])
+    gauge = provider.get_meter("a").create_gauge("g")
+    for index in range(500):
+        gauge.set(index, {"k": f"v{index}"})
+    reader.render()
+    (stream,) = reader._families._streams.values()
+    stems = {key: id(stem) for key, stem in stream._stems.items()}
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    for _ in range(5):
+        reader.render()
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 500
+    assert stems == {key: id(stem) for key, stem in stream._stems.items()}
+    provider.shutdown()
