@@ -11,12 +11,13 @@ from wiltonos_otel.stack.panels import PanelId
 from wiltonos_otel.stack.rules_coherence import BY_INSTANCE, MEMORY, PHI, STEER
 from wiltonos_otel.stack.rules_model import Alert, Group, Record, Severity, fresh, number
 
-INTERVAL_SECONDS = 10
 GOOD = "instance:wiltonos_sustained_good:bool"
+# the long windows are averages of these averages: 864 values for three days, not 25,920
+GOOD_5M = "instance:wiltonos_sustained_good:avg5m"
+STEP_SECONDS = 300
 # a share of bad time beyond this cannot be demanded of an alert: the whole is 1
 HIGHEST_SHARE = Decimal("0.9")
-# share of the long window that must have been looked at
-COVERAGE = 2
+HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +25,33 @@ class Burn:
     """A pair of windows and the burn rate that both must exceed.
 
     Attributes:
-        long: the window that shows that it matters; PromQL duration and seconds.
-        short: the window that shows that it still goes on.
+        long_seconds: the window that shows that it matters.
+        short_seconds: the window that shows that it still goes on.
         factor: multiple of the rate that just uses up the budget.
     """
 
-    long: tuple[str, int]
-    short: str
+    long_seconds: int
+    short_seconds: int
     factor: str
 
 
-FAST = (Burn(("1h", 3600), "5m", "14.4"), Burn(("6h", 21600), "30m", "6"))
-SLOW = (Burn(("1d", 86400), "2h", "3"), Burn(("3d", 259200), "6h", "1"))
+FAST = (Burn(HOUR, 300, "14.4"), Burn(6 * HOUR, 1800, "6"))
+SLOW = (Burn(24 * HOUR, 2 * HOUR, "3"), Burn(72 * HOUR, 6 * HOUR, "1"))
 
 
 def groups(policy: Policy) -> tuple[Group, ...]:
-    """The recording rule that says each ten seconds whether all is well, and its alerts."""
+    """The recording rules that say whether all is well, and the alerts on them."""
     return (
         Group(
             "wiltonos-sustained-good",
-            INTERVAL_SECONDS,
-            (_good(policy), _alert(policy, FAST, "fast"), _alert(policy, SLOW, "slow")),
+            10,
+            (
+                _good(policy),
+                Record(GOOD_5M, f"avg_over_time({GOOD}[{STEP_SECONDS}s])"),
+                _alert(policy, FAST, "fast"),
+            ),
         ),
+        Group("wiltonos-sustained-good-slow", 60, (_alert(policy, SLOW, "slow"),)),
     )
 
 
@@ -69,19 +75,25 @@ def _threshold(policy: Policy, burn: Burn) -> str:
 
 
 def _exceeded(policy: Policy, burn: Burn) -> str:
+    """Both windows are worse than allowed, and half of the long one has been looked at."""
     limit = _threshold(policy, burn)
-    span, seconds = burn.long
-    enough = seconds // INTERVAL_SECONDS // COVERAGE
+    span = f"[{_duration(burn.long_seconds)}:5m]"
+    short = f"[{_duration(burn.short_seconds)}:5m]"
     return (
-        f"(\n  1 - avg_over_time({GOOD}[{span}]) > {limit}\n"
-        f"  and 1 - avg_over_time({GOOD}[{burn.short}]) > {limit}\n"
-        f"  and count_over_time({GOOD}[{span}]) >= {enough}\n)"
+        f"(\n  1 - avg_over_time({GOOD_5M}{span}) > {limit}\n"
+        f"  and 1 - avg_over_time({GOOD_5M}{short}) > {limit}\n"
+        f"  and count_over_time({GOOD_5M}{span}) >= {burn.long_seconds // STEP_SECONDS // 2}\n)"
     )
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // HOUR}h" if seconds >= HOUR else f"{seconds // 60}m"
 
 
 def _alert(policy: Policy, burns: tuple[Burn, ...], pace: str) -> Alert:
     fast = pace == "fast"
     objective = number(float(100 * Decimal(str(policy.sustained_good_objective))))
+    spans = f"{_duration(burns[0].long_seconds)} to {_duration(burns[-1].long_seconds)}"
     return Alert(
         name="WiltonosSustainedGoodBurn",
         expr="\nor ".join(_exceeded(policy, burn) for burn in burns),
@@ -92,7 +104,7 @@ def _alert(policy: Policy, burns: tuple[Burn, ...], pace: str) -> Alert:
             "{{ $value | humanizePercentage }} of the time was bad"
         ),
         description=(
-            f"Of the last {burns[0].long[0]} to {burns[-1].long[0]}, "
+            f"Of the last {spans}, "
             "{{ $value | humanizePercentage }} of the time Φ was out of band, unsteady or not "
             f"seen; the objective is {objective} % good. "
             + (

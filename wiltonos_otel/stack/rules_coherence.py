@@ -200,14 +200,14 @@ def _drifting(policy: Policy) -> Alert:
     return Alert(
         name="WiltonosPhiDrifting",
         expr=(
-            f"({median} > {high} or {median} < {low})\n"
+            f"(\n  {median} > {high}\n  or {median} < {low}\n)\n"
             f"and {BY_INSTANCE} {fresh(PHI, policy.fresh_seconds)}\n"
             f"and {BY_INSTANCE} "
             f"count_over_time({PHI}[{half}s] offset {half}s) >= {MEDIAN_SAMPLES}"
         ),
         severity=Severity.INFO,
         keep_seconds=3 * KEEP_SECONDS,
-        summary='Φ drifts towards the edge: {{ $value | printf "%.3f" }} on {{ $labels.instance }}',
+        summary='Φ drifts towards the edge: {{ $value | printf "%.4f" }} on {{ $labels.instance }}',
         description=(
             f'The median of the last minute is {{{{ $value | printf "%.4f" }}}}, outside the inner '
             f"band {low} to {high}. Half of all excursions begin like this, minutes before Φ "

@@ -5,16 +5,17 @@ from wiltonos_otel.stack.panels import PanelId
 from wiltonos_otel.stack.rules_model import Alert, Group, Severity, fresh
 
 WATCHDOG = "WiltonosWatchdog"
-# names of the Collector's own metrics (0.161, service.telemetry), all scraped each 5 s
-REFUSED = "otelcol_receiver_refused_metric_points_total"
-SEND_FAILED = "otelcol_exporter_send_failed_metric_points_total"
-ENQUEUE_FAILED = "otelcol_exporter_enqueue_failed_metric_points_total"
+# The Collector's own metrics, scraped each 5 s (0.161 with explicit readers: no _total).
+# Refused: the sender was told to come again. Send failed: given up for good; this counter appears
+# with its first event.
+REFUSED = "otelcol_receiver_refused_metric_points"
+SEND_FAILED = "otelcol_exporter_send_failed_metric_points"
 QUEUE_SIZE = "otelcol_exporter_queue_size"
 QUEUE_CAPACITY = "otelcol_exporter_queue_capacity"
 # the notifier's instruments as Prometheus shows them
-BACKLOG_AGE = "wiltonos_notifier_backlog_oldest_age"
+BACKLOG_AGE = "wiltonos_notifier_backlog_oldest_age_seconds"
 DEAD_LETTERS = "wiltonos_notifier_dead_letters"
-DESTINATION_UP = "wiltonos_notifier_destination_up"
+CHANNEL_STOPPED = "wiltonos_notifier_channel_stopped"
 BACKLOG_AGE_LIMIT_SECONDS = 120
 
 RATE_WINDOW = "1m"
@@ -59,7 +60,7 @@ def _collector() -> tuple[Alert, ...]:
             summary="The Collector refuses data",
             description=(
                 'The Collector refuses {{ $value | printf "%.1f" }} points per second, because '
-                "its memory limit is reached or its queue is full. Senders try again, for a while."
+                "its memory limit is reached or its queue is full. Senders try again for a while."
             ),
             panel=PanelId.PIPELINE,
         ),
@@ -67,15 +68,18 @@ def _collector() -> tuple[Alert, ...]:
             name="WiltonosCollectorDropping",
             expr=(
                 f"sum by (job, instance) (\n"
-                f"  rate({SEND_FAILED}[{RATE_WINDOW}]) or rate({ENQUEUE_FAILED}[{RATE_WINDOW}])\n"
-                f") > 0"
+                f"  increase({SEND_FAILED}[{RATE_WINDOW}]) > 0\n"
+                f"  or ({SEND_FAILED} unless {SEND_FAILED} offset {RATE_WINDOW})\n"
+                f")\n"
+                # a Prometheus that has just begun knows no difference between old and new
+                f"and on (job, instance) up offset {RATE_WINDOW}"
             ),
             severity=Severity.CRITICAL,
             keep_seconds=60,
             summary="The Collector loses data on its way to Prometheus",
             description=(
-                'The Collector gave up {{ $value | printf "%.1f" }} points per second: Prometheus '
-                "refused them for good, or the queue had no room. They are lost."
+                'The Collector gave up {{ $value | printf "%.0f" }} points within a minute: '
+                "Prometheus refused them for good, they are lost."
             ),
             panel=PanelId.PIPELINE,
         ),
@@ -105,10 +109,10 @@ def _notifier(policy: Policy) -> tuple[Alert, ...]:
             expr=f"{fresh(BACKLOG_AGE, policy.fresh_seconds)} > {BACKLOG_AGE_LIMIT_SECONDS}",
             severity=Severity.WARNING,
             keep_seconds=60,
-            summary="Messages wait for {{ $labels.channel }}",
+            summary="Messages have been waiting for {{ $value | humanizeDuration }}",
             description=(
-                "The oldest message for channel {{ $labels.channel }} has been waiting for "
-                "{{ $value | humanizeDuration }}. The chat is slow, limits us, or is away."
+                "The message that the notifier on {{ $labels.instance }} has kept longest has been "
+                "waiting for {{ $value | humanizeDuration }}: a chat is slow, limits us or is away."
             ),
             panel=PanelId.PIPELINE,
         ),
@@ -116,7 +120,7 @@ def _notifier(policy: Policy) -> tuple[Alert, ...]:
             name="WiltonosNotifierDeadLetters",
             expr=f"{fresh(DEAD_LETTERS, policy.fresh_seconds)} > 0",
             severity=Severity.WARNING,
-            summary="{{ $value }} messages could not be delivered",
+            summary="Messages could not be delivered: {{ $value }}",
             description=(
                 "{{ $value }} dead letters of kind {{ $labels.kind }} wait for a person: see them "
                 "with `wt notifier dead-letters list`, then replay or drop them."
@@ -125,7 +129,7 @@ def _notifier(policy: Policy) -> tuple[Alert, ...]:
         ),
         Alert(
             name="WiltonosNotifierDestinationDead",
-            expr=f"{fresh(DESTINATION_UP, policy.fresh_seconds)} == 0",
+            expr=f"{fresh(CHANNEL_STOPPED, policy.fresh_seconds)} == 1",
             severity=Severity.CRITICAL,
             summary="Channel {{ $labels.channel }} takes no messages",
             description=(
