@@ -1,15 +1,12 @@
 """``wt metrics bootstrap``: from nothing to a Φ that can be queried, or why not."""
 
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from types import FrameType
 
 from wiltonos_otel.stack import compose_stack, hops, native
 from wiltonos_otel.stack.console import Speaker
+from wiltonos_otel.stack.down import end_processes
+from wiltonos_otel.stack.interrupt import nothing_left_when_interrupted
 from wiltonos_otel.stack.native import recipes
 from wiltonos_otel.stack.native.build import build_all
 from wiltonos_otel.stack.native_stack import NativeStack, held
@@ -49,7 +46,8 @@ def bootstrap(plan: Plan, mode: Mode, speaker: Speaker) -> Record:
         else:
             plan = _settle_state(plan, running, speaker)
             up = _up_native if mode == "native" else compose_stack.up
-            running = up(plan, running, speaker)
+            with nothing_left_when_interrupted(lambda: _end(plan, speaker)):
+                running = up(plan, running, speaker)
             save(running, plan.places.record)
     show_summary(running, speaker)
     return running
@@ -110,17 +108,24 @@ def _up_native(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
         _end_remains(plan)
         stack.require_ports()
         save(stack.record, plan.places.record)
-    with _nothing_left_on_interrupt(stack):
-        stack.write_files()
-        if plan.demo:
-            speaker.say("DEMO: all data is simulated.")
-        stack.start_ours()
-        _wait_for_ours(stack, speaker)
-        _build(plan, speaker)
-        stack.start_all()
-        _wait_for_all(stack, speaker)
-        _build_pages(stack, speaker)
+    stack.write_files()
+    if plan.demo:
+        speaker.say("DEMO: all data is simulated.")
+    stack.start_ours()
+    _wait_for_ours(stack, speaker)
+    _build(plan, speaker)
+    stack.start_all()
+    _wait_for_all(stack, speaker)
+    _build_pages(stack, speaker)
     return stack.with_record(complete=True).record
+
+
+def _end(plan: Plan, speaker: Speaker) -> None:
+    record = load(plan.places.record)
+    if record is not None:
+        end_processes(record, plan.environ)
+        plan.places.record.unlink(missing_ok=True)
+    speaker.say("Interrupted: nothing is left running. The next run goes on from here.")
 
 
 def _end_remains(plan: Plan) -> None:
@@ -128,36 +133,6 @@ def _end_remains(plan: Plan) -> None:
     record = load(plan.places.record)
     if record is not None and record.mode == "native":
         NativeStack.of(plan, record).supervisor.stop()
-
-
-@contextmanager
-def _nothing_left_on_interrupt(stack: NativeStack) -> Iterator[None]:
-    with _terminate_interrupts():
-        try:
-            yield
-        except KeyboardInterrupt:
-            stack.supervisor.stop()
-            stack.plan.places.record.unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def _terminate_interrupts() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end us as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _wait_for_ours(stack: NativeStack, speaker: Speaker) -> None:

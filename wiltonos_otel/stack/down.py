@@ -22,13 +22,22 @@ def down(places: Places, environ: Mapping[str, str]) -> Record | None:
         record = load(places.record)
         if record is None:
             return None
-        if record.mode == "compose":
-            compose_stack.down(record, environ)
-        else:
-            supervisor_of(record).stop()
+        end_processes(record, environ)
         _require_ports_free(record)
         places.record.unlink(missing_ok=True)
         return record
+
+
+def end_processes(record: Record, environ: Mapping[str, str]) -> None:
+    """End what runs of a recorded stack.
+
+    Raises:
+        WiltonosError: a process stays.
+    """
+    if record.mode == "compose":
+        compose_stack.down(record, environ)
+    else:
+        supervisor_of(record).stop()
 
 
 def _require_ports_free(record: Record) -> None:
