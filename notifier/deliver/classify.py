@@ -187,7 +187,8 @@ def discord(got: Answer, now: datetime, destination: str) -> Outcome:
         return _discord_text(got, now, destination)
     if got.status < 300:
         return _discord_done(got.body, destination)
-    code = got.body.get("code")
+    said = got.body.get("code")
+    code = said if isinstance(said, int) else 0
     detail = _discord_detail(got)
     if code in _DISCORD_GONE:
         return Outcome(OutcomeKind.MESSAGE_GONE, detail=detail)
@@ -200,7 +201,8 @@ def discord(got: Answer, now: datetime, destination: str) -> Outcome:
 
 def _discord_done(body: Mapping[str, Any], destination: str) -> Outcome:
     shown = body.get("attachments")
-    names = [str(a.get("id", "")) for a in shown if isinstance(a, Mapping)] if shown else []
+    listed = shown if isinstance(shown, list) else []
+    names = [str(each.get("id", "")) for each in listed if isinstance(each, Mapping)]
     place = Receipt(destination, str(body.get("id", "")), names[-1] if names else "")
     return Outcome(OutcomeKind.DELIVERED, place)
 

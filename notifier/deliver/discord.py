@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -18,7 +17,7 @@ from discord_webhook import DiscordEmbed, DiscordWebhook
 from notifier.clock import Clock
 from notifier.deliver import classify
 from notifier.deliver.classify import Answer
-from notifier.deliver.http import FAILURES, failed_exchange, read_answer, scrubbed
+from notifier.deliver.http import FAILURES, HOST, failed_exchange, read_answer, scrubbed
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import DiscordPace
 from notifier.deliver.protocol import Operation, Rendered
@@ -26,7 +25,9 @@ from wiltonos_service.errors import SettingsError
 from wiltonos_service.secrets import Secret
 
 CHART = "chart.png"
-_PATH = re.compile(r"/api(?:/v\d+)?/webhooks/(\d+)/([A-Za-z0-9_.-]+)/?")
+_ADDRESS = re.compile(
+    rf"(https?://{HOST})/api(?:/v\d+)?/webhooks/(\d+)/([A-Za-z0-9_.-]+)/?(?:\?.*)?"
+)
 # what the library would also send: its own settings, a proxy's password among them
 _KEYS = ("content", "username", "avatar_url", "tts", "embeds", "allowed_mentions", "flags")
 _NO_MENTIONS: Mapping[str, Any] = {"parse": []}
@@ -125,20 +126,20 @@ class DiscordHook:
             url = self._secret.read()
         except SettingsError as error:
             return Outcome(OutcomeKind.DESTINATION_DEAD, detail=str(error))
-        hook = _PATH.fullmatch(urlsplit(url).path)
+        hook = _ADDRESS.fullmatch(url)
         if hook is None:
             detail = f"{self._secret.name} holds no Discord webhook address; copy it from Discord"
             return Outcome(OutcomeKind.DESTINATION_DEAD, detail=detail)
         self._pace.spent(self._clock.monotonic(), operation)
-        address = f"{_base(url)}/api/v10/webhooks/{hook[1]}/{hook[2]}{path}"
+        address = f"{hook[1]}/api/v10/webhooks/{hook[2]}/{hook[3]}{path}"
         try:
             got = await self._request(verb, address, body, png)
         except FAILURES as error:
             outcome = failed_exchange(error, repeatable=verb != "POST")
-            return scrubbed(outcome, (url, hook[2]))
-        outcome = classify.discord(got, self._clock.now(), hook[1])
+            return scrubbed(outcome, (url, hook[3]))
+        outcome = classify.discord(got, self._clock.now(), hook[2])
         self._learn(operation, outcome, got)
-        return scrubbed(outcome, (url, hook[2]))
+        return scrubbed(outcome, (url, hook[3]))
 
     async def _request(
         self, verb: str, address: str, body: Mapping[str, Any] | None, png: bytes
@@ -196,8 +197,3 @@ def _show_chart(body: dict[str, Any]) -> None:
     embeds = body["embeds"] or [{}]
     embeds[0]["image"] = {"url": f"attachment://{CHART}"}
     body["embeds"] = embeds
-
-
-def _base(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

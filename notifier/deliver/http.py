@@ -13,6 +13,7 @@ from wiltonos_service.logs import redact
 
 TOTAL_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
+HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?"
 # bounds what a strange server can make us read
 _MAX_ANSWER = 256 * 1024
 

@@ -1,8 +1,8 @@
 """Delivers to Slack: by a bot token, or by an incoming webhook, which can only post."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackClientError
@@ -12,7 +12,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from notifier.clock import Clock
 from notifier.deliver import classify
 from notifier.deliver.classify import Answer, answer
-from notifier.deliver.http import FAILURES, failed_exchange, quiet_logger, scrubbed
+from notifier.deliver.http import FAILURES, HOST, failed_exchange, quiet_logger, scrubbed
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import Pace
 from notifier.deliver.protocol import Operation, Rendered
@@ -26,6 +26,7 @@ _FIND_TRIES = 3
 _FIND_WAIT_SECONDS = 30.0
 # an uploaded file can be shown only after Slack has processed it
 _SHOW_WAITS_SECONDS = (0.0, 1.0, 2.0, 4.0)
+_ADDRESS = re.compile(rf"https?://{HOST}/\S+")
 _REPEATABLE = {Operation.EDIT, Operation.DELETE, Operation.FIND, Operation.ATTACH}
 _MAX_ALT = 2000
 
@@ -273,13 +274,13 @@ class SlackHook:
             url = self._secret.read()
         except SettingsError as error:
             return Outcome(OutcomeKind.DESTINATION_DEAD, detail=str(error))
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not _ADDRESS.fullmatch(url):
             detail = f"{self._secret.name} holds no webhook address; copy it from Slack"
             return Outcome(OutcomeKind.DESTINATION_DEAD, detail=detail)
         self._pace.spent(self._clock.monotonic(), Operation.POST)
         outcome = await self._exchange(url, message)
         self._pace.learned(self._clock.monotonic(), Operation.POST, outcome)
-        return scrubbed(outcome, (url, urlsplit(url).path))
+        return scrubbed(outcome, (url, url.rpartition("/")[2]))
 
     async def _exchange(self, url: str, message: Rendered) -> Outcome:
         client = AsyncWebhookClient(

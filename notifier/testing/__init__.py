@@ -17,6 +17,7 @@ from notifier.testing.faults import (
     discord_error,
     hang_after,
     hang_before,
+    properly,
     rate_limited,
     slack_error,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "discord_error",
     "hang_after",
     "hang_before",
+    "properly",
     "rate_limited",
     "serve_fakes",
     "slack_error",

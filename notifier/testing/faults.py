@@ -12,6 +12,7 @@ from notifier.deliver.protocol import Operation
 class FaultKind(StrEnum):
     """The ways in which an exchange can go wrong."""
 
+    NONE = "none"
     ANSWER = "answer"
     CUT_BEFORE = "cut_before"
     CUT_AFTER = "cut_after"
@@ -41,6 +42,11 @@ class Fault:
     def on(self, operation: Operation) -> "Fault":
         """The same fault, met only by requests of this kind."""
         return replace(self, operation=operation)
+
+
+def properly() -> Fault:
+    """Answer as it should be: lets a script reach the second or third request."""
+    return Fault(FaultKind.NONE)
 
 
 def answer(status: int, body: str = "", **headers: str) -> Fault:

@@ -81,7 +81,10 @@ class FakeServer:
     ) -> web.StreamResponse:
         """Answer properly, or as the next fault says."""
         fault = self.faults.take(operation)
-        response = await self._faulty(request, fault, process) if fault else await process()
+        if fault is None or fault.kind is FaultKind.NONE:
+            response: web.StreamResponse = await process()
+        else:
+            response = await self._faulty(request, fault, process)
         self.answers[response.status] += 1
         return response
 
