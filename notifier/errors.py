@@ -13,3 +13,7 @@ class PayloadError(NotifierError):
 
 class StoreError(NotifierError):
     """The database cannot do what was asked; nothing was written."""
+
+
+class BusyError(StoreError):
+    """More waits for a commit than can be committed in time; try again later."""

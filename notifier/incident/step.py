@@ -49,7 +49,7 @@ class _Fold:
     reasons: frozenset[Reason]
 
 
-def step(
+def step(  # noqa: PLR0917 - two values and four terms, named at every call
     incident: Incident | None,
     notification: Notification,
     incident_by: Sequence[str],

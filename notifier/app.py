@@ -1,0 +1,247 @@
+"""The notifier as a process: webhooks in, chats out; the composition root."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+
+from notifier.alerts import AlertStatus
+from notifier.building import make_guard, make_outlet, make_planner
+from notifier.clock import Clock, SystemClock
+from notifier.deadman import DeadMansSwitch
+from notifier.deliver.http import open_session
+from notifier.deliver.pacing import Budgets
+from notifier.errors import StoreError
+from notifier.instruments import METER, Instruments
+from notifier.own import OwnAlert, own_body, own_notification
+from notifier.planner import Plan
+from notifier.settings import Settings
+from notifier.store import Backlog, Ingest, SqlStore, open_store
+from notifier.web.api import Api
+from notifier.web.events import Changes
+from notifier.web.health import Health
+from notifier.web.page import Page
+from notifier.web.receiver import Receiver
+from notifier.worker import ChannelWorker
+from wiltonos_service.listen import Listen
+from wiltonos_service.settings import Loaded
+from wiltonos_service.telemetry.endpoint import ScrapeEndpoint
+from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
+from wiltonos_service.telemetry.scrape import StockReader
+from wiltonos_service.web.serve import serve
+
+SERVICE = "wiltonos-notifier"
+DISTRIBUTION = "wiltonos-otel"
+PUSH_SECONDS = 5.0
+# together below the 10 s in which the service has to be gone
+REQUEST_GRACE_SECONDS = 2.0
+WORKER_GRACE_SECONDS = 5.0
+BACKLOG_SECONDS = 2.0
+SWEEP_SECONDS = 600.0
+# an announced refusal ends when nothing has been refused for so long
+REFUSAL_SECONDS = 600.0
+MEGABYTE = 1_000_000
+
+log = structlog.get_logger(__name__)
+
+
+class NotifierService:
+    """Everything that the notifier is made of.
+
+    Args:
+        loaded: the settings in force.
+        clock: the time.
+
+    Raises:
+        SettingsError: a secret is missing, or it would listen beyond loopback without a token.
+    """
+
+    def __init__(self, loaded: Loaded[Settings], clock: Clock | None = None) -> None:
+        self.table = loaded.settings.notifier
+        self.loaded = loaded
+        self.clock = clock or SystemClock()
+        self.listen = Listen.parse(self.table.listen)
+        self.guard = make_guard(loaded)
+        self.telemetry = Telemetry(
+            Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset),
+            push=Push(loaded.settings.telemetry.otlp_endpoint, PUSH_SECONDS),
+            scrape=StockReader(),
+        )
+        meter = self.telemetry.provider.get_meter(METER, version(DISTRIBUTION))
+        names = [channel.name for channel in self.table.channels]
+        self.instruments = Instruments(meter, names)
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self._workers: list[ChannelWorker] = []
+        self._backlog: Backlog | None = None
+        self._refused_at: float | None = None
+
+    async def run(
+        self,
+        started: Callable[[Listen], None] | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        """Serve until the process is asked to end, or ``stop`` is set.
+
+        Raises:
+            OperatorError: the address or the database is in use, or cannot be opened.
+        """
+        planner = make_planner(self.loaded)
+        url = self.loaded.database_url(self.table.database)
+        self.store = await open_store(url, planner, waiting_line=self.table.waiting_line)
+        try:
+            await self._recover(self.store)
+            app = self.application(self.store)
+            await serve(
+                app, self.listen, stop=stop, started=started, grace_seconds=REQUEST_GRACE_SECONDS
+            )
+        finally:
+            await self.store.close()
+            await asyncio.to_thread(self.telemetry.shutdown)
+
+    async def _recover(self, store: SqlStore) -> None:
+        """Take over what a process that died has left."""
+        if not store.shared:
+            # the lock proves that nobody else lives; what was in flight stays in doubt
+            await store.release()
+        names = [channel.name for channel in self.table.channels]
+        retired = await store.retire_channels(names, self.clock.now())
+        if retired:
+            log.warning("deliveries of channels that are configured no more", count=retired)
+
+    def application(self, store: SqlStore) -> web.Application:
+        """The web application, which owns the workers and ends them."""
+        app = web.Application(client_max_size=self.table.max_body_bytes)
+        self.guard.install(app)
+        self.changes = Changes()
+        self.deadman = DeadMansSwitch(
+            store, self.clock, self.table.heartbeat_timeout_seconds, self._announce_alerting
+        )
+        Receiver(
+            store=store,
+            clock=self.clock,
+            instruments=self.instruments,
+            max_body_bytes=self.table.max_body_bytes,
+            accepted=self._accepted,
+            refused=self._announce_refusal,
+            beat=self.deadman.beat,
+        ).install(app)
+        Api(store, self.clock, self._wake).install(app)
+        Health(store, self.clock, self.degraded).install(app)
+        Page().install(app)
+        self.changes.install(app)
+        assert self.telemetry.scrape is not None
+        app.router.add_get("/metrics", ScrapeEndpoint(self.telemetry.scrape).handle)
+        app.cleanup_ctx.append(self._working)
+        return app
+
+    def degraded(self) -> list[str]:
+        """What does not work, one line each."""
+        problems = [worker.degraded for worker in self._workers if worker.degraded]
+        if self.deadman.down:
+            problems.append("alerting is down: the Watchdog is silent")
+        push = self.telemetry.push.health() if self.telemetry.push else None
+        if push and push.failing:
+            problems.append(f"push to {push.target} fails: {push.failing}")
+        return problems
+
+    async def _working(self, _app: web.Application) -> AsyncIterator[None]:
+        stopping = asyncio.Event()
+        self.instruments.watch(lambda: self._backlog, self.clock.now)
+        await self.deadman.start()
+        async with open_session() as session:
+            budgets = Budgets()
+            for channel in self.table.channels:
+                outlet = make_outlet(
+                    channel,
+                    self.loaded,
+                    session=session,
+                    clock=self.clock,
+                    budgets=budgets,
+                    doubtful=lambda: self.deadman.down,
+                )
+                self._workers.append(
+                    ChannelWorker(
+                        outlet=outlet,
+                        store=self.store,
+                        clock=self.clock,
+                        owner=self._owner,
+                        instruments=self.instruments,
+                        announce=self._announce_channel,
+                        settled=self.changes.note,
+                    )
+                )
+            tasks = [asyncio.create_task(worker.run(stopping)) for worker in self._workers]
+            tasks.append(asyncio.create_task(self.deadman.run(stopping)))
+            tasks.append(asyncio.create_task(self._housekeeping(stopping)))
+            yield
+            stopping.set()
+            _, late = await asyncio.wait(tasks, timeout=WORKER_GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _accepted(self, plan: Plan) -> None:
+        if plan.wants:
+            self._wake()
+        elif plan.step.changed:
+            self.changes.note()
+
+    def _wake(self) -> None:
+        for worker in self._workers:
+            worker.wake()
+        self.changes.note()
+
+    async def _announce_alerting(self, status: AlertStatus) -> None:
+        seconds = f"{self.table.heartbeat_timeout_seconds:g}"
+        await self._announce(OwnAlert.ALERTING_DOWN, status, seconds=seconds)
+
+    async def _announce_channel(self, channel: str, reason: str) -> None:
+        status = AlertStatus.FIRING if reason else AlertStatus.RESOLVED
+        await self._announce(OwnAlert.CHANNEL_DEAD, status, channel=channel, reason=reason)
+
+    async def _announce_refusal(self, reason: str) -> None:
+        known, self._refused_at = self._refused_at, self.clock.monotonic()
+        if known is None:
+            await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.FIRING, reason=reason)
+        self.changes.note()
+
+    async def _announce(self, name: OwnAlert, status: AlertStatus, **values: str) -> None:
+        now = self.clock.now()
+        said = own_notification(name, status, now, self.table.language, **values)
+        self._accepted(await self.store.accept(Ingest(said, own_body(said), now)))
+
+    async def _housekeeping(self, stopping: asyncio.Event) -> None:
+        """Know the backlog, end what is over, keep the database small."""
+        sweep_at = self.clock.monotonic()
+        while not stopping.is_set():
+            try:
+                self._backlog = await self.store.backlog()
+                self.instruments.stopped({w.name: w.stopped for w in self._workers if w.stopped})
+                await self._end_refusal()
+                if self.clock.monotonic() >= sweep_at:
+                    sweep_at = self.clock.monotonic() + SWEEP_SECONDS
+                    await self._sweep()
+            except StoreError as error:
+                log.warning("housekeeping failed", error=str(error))
+            with_end = asyncio.create_task(stopping.wait())
+            await asyncio.wait({with_end}, timeout=BACKLOG_SECONDS)
+            with_end.cancel()
+
+    async def _end_refusal(self) -> None:
+        at = self._refused_at
+        if at is not None and self.clock.monotonic() - at > REFUSAL_SECONDS:
+            self._refused_at = None
+            await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.RESOLVED, reason="")
+
+    async def _sweep(self) -> None:
+        before = self.clock.now() - timedelta(days=self.table.retention_days)
+        bound = int(self.table.retention_megabytes * MEGABYTE)
+        removed = await self.store.prune(before, bound)
+        if removed:
+            log.info("old incidents and letters removed", count=removed)

@@ -1,0 +1,97 @@
+"""Makes the parts of the notifier from its settings."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import aiohttp
+
+from notifier.clock import Clock
+from notifier.deliver.factory import build
+from notifier.deliver.pacing import Budgets
+from notifier.outlet import Outlet
+from notifier.planner import Planner, Route
+from notifier.render import RenderContext, chat_of
+from notifier.settings import Channel, Settings
+from wiltonos_service.listen import Listen
+from wiltonos_service.settings import Loaded
+from wiltonos_service.web.guard import Guard
+
+# replaced by the time of each rendering
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def make_guard(loaded: Loaded[Settings]) -> Guard:
+    """Who may ask the notifier for what.
+
+    Raises:
+        SettingsError: the token's file is missing, or there is none beyond loopback.
+    """
+    table = loaded.settings.notifier
+    token = table.token(loaded)
+    if token is not None:
+        # a missing file is said now, not at the first request
+        token.read()
+    listen = Listen.parse(table.listen)
+    return Guard("notifier", listen, token, table.public_url, table.allowed_hosts)
+
+
+def make_planner(loaded: Loaded[Settings]) -> Planner:
+    """The rules by which notifications become incidents and deliveries."""
+    table = loaded.settings.notifier
+    return Planner(
+        routes=tuple(Route(channel.name, channel.match) for channel in table.channels),
+        incident_by=table.incident_by,
+        reopen_seconds=table.reopen_seconds,
+    )
+
+
+def make_context(channel: Channel, loaded: Loaded[Settings]) -> RenderContext:
+    """What the messages of a channel depend on besides their incidents."""
+    table = loaded.settings.notifier
+    return RenderContext(
+        now=_NO_TIME,
+        public_url=table.public_url,
+        alertmanager_url=table.alertmanager_url,
+        prometheus_url=table.prometheus_url,
+        grafana_url=table.grafana_url,
+        language=(channel.language or table.language).value,
+        mentions=channel.mentions,
+    )
+
+
+def make_outlet(
+    channel: Channel,
+    loaded: Loaded[Settings],
+    *,
+    session: aiohttp.ClientSession,
+    clock: Clock,
+    budgets: Budgets,
+    doubtful: Callable[[], bool],
+) -> Outlet:
+    """A channel ready for use.
+
+    Raises:
+        SettingsError: its secret is missing.
+    """
+    secret = channel.secret(loaded)
+    secret.read()
+    deliverer = build(
+        kind=channel.kind.value,
+        name=channel.name,
+        secret=secret,
+        session=session,
+        clock=clock,
+        budgets=budgets,
+        channel=channel.channel or "",
+        api_url=channel.api_url,
+        thread_id=channel.thread_id or "",
+        broadcast=channel.broadcast,
+    )
+    return Outlet(
+        name=channel.name,
+        chat=chat_of(channel.kind.value),
+        deliverer=deliverer,
+        context=make_context(channel, loaded),
+        secret_changed=secret.changed,
+        doubtful=doubtful,
+    )

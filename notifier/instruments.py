@@ -1,0 +1,132 @@
+"""What the notifier says about itself, on ``opentelemetry-api`` alone."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from notifier.deliver.outcome import OutcomeKind
+from notifier.incident import Reason
+from notifier.store.base import Backlog
+
+METER = "notifier"
+# from at once to an outage of a day
+LATENCY_BOUNDS = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 14400, 86400]
+REFUSALS = ("json", "payload", "too_large", "unauthorized", "busy", "database")
+
+
+class Instruments:
+    """Every instrument of the notifier; made once per provider.
+
+    Args:
+        meter: where the instruments are made.
+        channels: announced with 0, so that ``increase()`` sees the first event.
+    """
+
+    def __init__(self, meter: Meter, channels: Iterable[str]) -> None:
+        self._channels = tuple(channels)
+        self._backlog: Callable[[], Backlog | None] = lambda: None
+        self._now: Callable[[], datetime] | None = None
+        self._stopped: Mapping[str, str] = {}
+        self._accepted = meter.create_counter(
+            "wiltonos.notifier.accepted",
+            "{notification}",
+            "Webhooks that were committed, by what they said.",
+        )
+        self._refused = meter.create_counter(
+            "wiltonos.notifier.refused", "{notification}", "Webhooks that were not committed."
+        )
+        self._attempts = meter.create_counter(
+            "wiltonos.notifier.attempts", "{attempt}", "Requests to chats, by their end."
+        )
+        self._duplicates = meter.create_counter(
+            "wiltonos.notifier.duplicates.possible",
+            "{message}",
+            "Messages sent again because nobody knows whether the first sending arrived.",
+        )
+        self._latency = meter.create_histogram(
+            "wiltonos.notifier.delivery.latency",
+            "s",
+            "From the commit of a webhook to its message in the chat.",
+            explicit_bucket_boundaries_advisory=LATENCY_BOUNDS,
+        )
+        self._since_start = meter.create_histogram(
+            "wiltonos.notifier.alert.latency",
+            "s",
+            "From the start of an alert to the first message about it.",
+            explicit_bucket_boundaries_advisory=LATENCY_BOUNDS,
+        )
+        self._observe(meter)
+        self._announce()
+
+    def watch(self, backlog: Callable[[], Backlog | None], now: Callable[[], datetime]) -> None:
+        """Where the gauges look: the last known backlog, and the time."""
+        self._backlog, self._now = backlog, now
+
+    def accepted(self, reasons: Iterable[Reason]) -> None:
+        """A webhook was committed; what it said first counts."""
+        said = min(reasons, key=list(Reason).index)
+        self._accepted.add(1, {"reason": said.value})
+
+    def refused(self, why: str) -> None:
+        """A webhook was turned away."""
+        self._refused.add(1, {"reason": why})
+
+    def attempt(self, channel: str, outcome: OutcomeKind) -> None:
+        """A request to a chat came to an end."""
+        self._attempts.add(1, {"channel": channel, "outcome": outcome.value})
+
+    def duplicate_possible(self, channel: str) -> None:
+        """A message is sent again that may have arrived."""
+        self._duplicates.add(1, {"channel": channel})
+
+    def delivered(self, channel: str, seconds: float, since_start: float | None) -> None:
+        """A channel shows a revision; ``since_start`` is given with its first message only."""
+        self._latency.record(max(seconds, 0.0), {"channel": channel})
+        if since_start is not None:
+            self._since_start.record(max(since_start, 0.0), {"channel": channel})
+
+    def stopped(self, channels: Mapping[str, str]) -> None:
+        """The channels whose destination is dead, and why."""
+        self._stopped = channels
+
+    def _announce(self) -> None:
+        for why in REFUSALS:
+            self._refused.add(0, {"reason": why})
+        for reason in Reason:
+            self._accepted.add(0, {"reason": reason.value})
+        for channel in self._channels:
+            self._duplicates.add(0, {"channel": channel})
+            for outcome in OutcomeKind:
+                self._attempts.add(0, {"channel": channel, "outcome": outcome.value})
+
+    def _observe(self, meter: Meter) -> None:
+        for name, unit, description, observe in (
+            ("backlog", "{row}", "Deliveries that wait.", self._see_backlog),
+            ("backlog.oldest.age", "s", "Age of the delivery that waits longest.", self._see_age),
+            ("dead_letters", "{letter}", "Dead letters, by kind.", self._see_letters),
+            ("channel.stopped", "{channel}", "1 = the destination is dead.", self._see_stopped),
+        ):
+            meter.create_observable_gauge(f"wiltonos.notifier.{name}", [observe], unit, description)
+
+    def _see_backlog(self, _options: CallbackOptions) -> Iterable[Observation]:
+        backlog = self._backlog()
+        if backlog is not None:
+            for channel in self._channels:
+                yield Observation(backlog.pending.get(channel, 0), {"channel": channel})
+
+    def _see_age(self, _options: CallbackOptions) -> Iterable[Observation]:
+        backlog = self._backlog()
+        if backlog is not None and self._now is not None:
+            waits = (self._now() - backlog.oldest).total_seconds() if backlog.oldest else 0.0
+            yield Observation(max(waits, 0.0))
+
+    def _see_letters(self, _options: CallbackOptions) -> Iterable[Observation]:
+        backlog = self._backlog()
+        if backlog is not None:
+            for kind in ("delivery", "ingest"):
+                yield Observation(backlog.dead_letters.get(kind, 0), {"kind": kind})
+
+    def _see_stopped(self, _options: CallbackOptions) -> Iterable[Observation]:
+        for channel in self._channels:
+            yield Observation(int(channel in self._stopped), {"channel": channel})

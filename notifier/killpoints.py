@@ -1,0 +1,28 @@
+"""Named places at which a durability test lets the process die as if by ``kill -9``.
+
+``NOTIFIER_TEST_KILL_AT=after_send:3`` kills at the third time that the place is reached. Unset, as
+it is everywhere but in those tests, reaching a place costs one comparison.
+"""
+
+import os
+import signal
+
+_NAME, _, _COUNT = os.environ.get("NOTIFIER_TEST_KILL_AT", "").partition(":")
+_left = int(_COUNT or "1")
+
+BEFORE_COMMIT = "before_commit"
+AFTER_COMMIT = "after_commit"
+AFTER_CLAIM = "after_claim"
+AFTER_SEND = "after_send"
+AFTER_RECEIPT = "after_receipt"
+POINTS = (BEFORE_COMMIT, AFTER_COMMIT, AFTER_CLAIM, AFTER_SEND, AFTER_RECEIPT)
+
+
+def reached(point: str) -> None:
+    """Die here if the environment says so."""
+    global _left  # noqa: PLW0603 - counts over the whole process
+    if point != _NAME:
+        return
+    _left -= 1
+    if _left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)

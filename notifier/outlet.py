@@ -1,0 +1,48 @@
+"""A channel ready for use: where it delivers, and how its messages look."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
+from notifier.incident import Incident
+from notifier.render import Chat, RenderContext, render, render_reply
+
+
+class PacedDeliverer(Deliverer, Paced, Protocol):
+    """A deliverer that knows its budgets."""
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """One configured channel.
+
+    Attributes:
+        name: the channel's name.
+        chat: decides the form of a message.
+        deliverer: sends it.
+        context: the surroundings of a message; its time is set at rendering.
+        secret_changed: whether the file with its secret differs from what was read last.
+        doubtful: whether monitoring was dead, so that an end may be no end.
+    """
+
+    name: str
+    chat: Chat
+    deliverer: PacedDeliverer
+    context: RenderContext
+    secret_changed: Callable[[], bool] = lambda: False
+    doubtful: Callable[[], bool] = lambda: False
+
+    def message(self, incident: Incident, operation: Operation, now: datetime) -> Rendered:
+        """The living message, or the short one that rings."""
+        context = replace(self.context, now=now, doubtful=self.doubtful())
+        make = render_reply if operation is Operation.REPLY else render
+        rendered = make(self.chat, incident, context)
+        return replace(rendered, marker=marker(incident.id, incident.revision, operation))
+
+
+def marker(incident_id: str, revision: int, operation: Operation) -> str:
+    """Identifies a message, so that one whose outcome stayed unknown can be looked up."""
+    suffix = ":reply" if operation is Operation.REPLY else ""
+    return f"{incident_id}:{revision}{suffix}"

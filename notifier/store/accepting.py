@@ -1,0 +1,224 @@
+"""Takes webhooks in: one transaction for a whole line of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    bindparam,
+    case,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from notifier.identifiers import new_id
+from notifier.incident import Incident
+from notifier.planner import Plan, Planner, Want
+from notifier.store.base import Ingest, RowState
+from notifier.store.documents import decode, encode
+from notifier.store.instants import to_micros
+from notifier.store.tables import history, incidents, outbox
+
+# bytes of a body that the history keeps
+KEPT_BODY = 32 * 1024
+
+Row = dict[str, Any]
+
+
+class Accepting:
+    """Applies notifications to what the database knows.
+
+    Args:
+        planner: decides what each of them does.
+        dialect: ``sqlite`` or ``postgresql``.
+    """
+
+    def __init__(self, planner: Planner, dialect: str) -> None:
+        self._planner = planner
+        self._postgresql = dialect == "postgresql"
+        self._put_incident = _upsert_incident(dialect)
+        self._put_outbox = _upsert_outbox(dialect)
+
+    def __call__(self, connection: Connection, line: Sequence[Ingest]) -> list[Plan]:
+        """Take the webhooks in, in order; nothing is committed here."""
+        digests = [self._planner.identify(ingest.notification).digest for ingest in line]
+        if self._postgresql:
+            _lock(connection, sorted(set(digests)))
+        newest = _newest(connection, sorted(set(digests)))
+        plans: list[Plan] = []
+        writes = _Writes()
+        for digest, ingest in zip(digests, line, strict=True):
+            before = newest.get(digest)
+            plan = self._planner.plan(before, ingest.notification, ingest.received_at)
+            after = plan.step.incident
+            if after is not None and after != before:
+                newest[digest] = after
+                writes.incident(digest, after, ingest)
+            if plan.step.changed and after is not None:
+                writes.changed(after, plan, ingest)
+            plans.append(plan)
+        self._write(connection, writes)
+        return plans
+
+    def _write(self, connection: Connection, writes: "_Writes") -> None:
+        if writes.incidents:
+            connection.execute(self._put_incident, list(writes.incidents.values()))
+        if writes.opening:
+            connection.execute(self._put_outbox, writes.opening)
+        if writes.changing:
+            connection.execute(_CHANGE_OUTBOX, writes.changing)
+        if writes.history:
+            connection.execute(history.insert(), writes.history)
+
+
+class _Writes:
+    """What a transaction will write, as rows."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[str, Row] = {}
+        self.opening: list[Row] = []
+        self.changing: list[Row] = []
+        self.history: list[Row] = []
+
+    def incident(self, digest: str, incident: Incident, ingest: Ingest) -> None:
+        document = encode(incident)
+        self.incidents[incident.id] = {
+            "id": incident.id,
+            "digest": digest,
+            "phase": incident.phase.value,
+            "revision": incident.revision,
+            "updated_at": to_micros(ingest.received_at),
+            "document": document,
+            "size": len(document),
+        }
+
+    def changed(self, incident: Incident, plan: Plan, ingest: Ingest) -> None:
+        now = to_micros(ingest.received_at)
+        body = ingest.body[:KEPT_BODY].decode("utf-8", "replace").replace("\0", "")
+        self.history.append(
+            {
+                "id": new_id(),
+                "incident_id": incident.id,
+                "revision": incident.revision,
+                "received_at": now,
+                "reasons": ",".join(sorted(plan.step.reasons)),
+                "body": body,
+                "size": len(body),
+            }
+        )
+        for want in plan.wants:
+            if want.opens:
+                self.opening.append(_new_row(want, now))
+            else:
+                self.changing.append(_change(want, now))
+
+
+def _new_row(want: Want, now: int) -> Row:
+    return {
+        "incident_id": want.incident_id,
+        "channel": want.channel,
+        "state": RowState.PENDING.value,
+        "priority": want.priority,
+        "desired_revision": want.revision,
+        "delivered_revision": 0,
+        "ring_revision": want.revision if want.ring else 0,
+        "rung_revision": 0,
+        "desired_at": now,
+        "next_attempt_at": now,
+        "attempts": 0,
+        "reposts": 0,
+        "in_flight": "",
+        "in_flight_revision": 0,
+        "lease_owner": "",
+        "lease_until": 0,
+        "receipt_destination": "",
+        "receipt_message": "",
+        "receipt_attachment": "",
+        "shown": "",
+        "last_error": "",
+    }
+
+
+def _change(want: Want, now: int) -> Row:
+    return {
+        "b_incident_id": want.incident_id,
+        "b_channel": want.channel,
+        "b_revision": want.revision,
+        "b_ring": want.revision if want.ring else 0,
+        "b_priority": want.priority,
+        "b_now": now,
+    }
+
+
+def _lock(connection: Connection, digests: Sequence[str]) -> None:
+    """Let no other replica step the same incidents; always in the same order."""
+    keys = sorted(int(digest[:16], 16) - 2**63 for digest in digests)
+    connection.execute(_LOCK_ALL, {"keys": keys})
+
+
+_LOCK_ALL = text("SELECT pg_advisory_xact_lock(k) FROM unnest(:keys) AS k").bindparams(
+    bindparam("keys", type_=ARRAY(BigInteger))
+)
+
+
+def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Incident]:
+    last = (
+        select(func.max(incidents.c.id))
+        .where(incidents.c.digest.in_(bindparam("digests", expanding=True)))
+        .group_by(incidents.c.digest)
+    )
+    query = select(incidents.c.digest, incidents.c.document).where(incidents.c.id.in_(last))
+    rows = connection.execute(query, {"digests": list(digests)})
+    return {digest: decode(document) for digest, document in rows}
+
+
+def _upsert_incident(dialect: str) -> Any:
+    insert = postgresql.insert(incidents) if dialect == "postgresql" else sqlite.insert(incidents)
+    new = insert.excluded
+    changed = {name: new[name] for name in ("phase", "revision", "updated_at", "document", "size")}
+    return insert.on_conflict_do_update(index_elements=["id"], set_=changed)
+
+
+def _upsert_outbox(dialect: str) -> Any:
+    insert = postgresql.insert(outbox) if dialect == "postgresql" else sqlite.insert(outbox)
+    new = insert.excluded
+    changed = _changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at)
+    return insert.on_conflict_do_update(index_elements=["incident_id", "channel"], set_=changed)
+
+
+def _changes(revision: Any, ring: Any, priority: Any, now: Any) -> Row:
+    """A row that is being tried keeps its wait: news must not hammer a chat that is down."""
+    waits = outbox.c.state == RowState.PENDING.value
+    return {
+        "desired_revision": _larger(outbox.c.desired_revision, revision),
+        "ring_revision": _larger(outbox.c.ring_revision, ring),
+        "priority": priority,
+        "desired_at": case((waits, outbox.c.desired_at), else_=now),
+        "next_attempt_at": case((waits, outbox.c.next_attempt_at), else_=now),
+        "attempts": case((waits, outbox.c.attempts), else_=0),
+        "state": RowState.PENDING.value,
+    }
+
+
+def _larger(old: Any, new: Any) -> Any:
+    return case((old > new, old), else_=new)
+
+
+_CHANGE_OUTBOX = (
+    update(outbox)
+    .where(outbox.c.incident_id == bindparam("b_incident_id"))
+    .where(outbox.c.channel == bindparam("b_channel"))
+    .values(
+        _changes(
+            bindparam("b_revision"),
+            bindparam("b_ring"),
+            bindparam("b_priority"),
+            bindparam("b_now"),
+        )
+    )
+)

@@ -1,0 +1,194 @@
+"""The two databases behind one pair of calls: write in a transaction, read."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from notifier.errors import StoreError
+from notifier.store.lock import FileLock
+from notifier.store.migrate import migrate
+
+R = TypeVar("R")
+BUSY_TIMEOUT_MILLISECONDS = 5000
+
+
+class Database(Protocol):
+    """Runs functions on connections; functions know SQLAlchemy Core and nothing of threads."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on the same rows."""
+        ...
+
+    async def write(self, work: Callable[[Connection], R]) -> R:
+        """Run in one transaction and commit it."""
+        ...
+
+    async def read(self, work: Callable[[Connection], R]) -> R:
+        """Run without writing."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class Sqlite:
+    """One file, one writer thread, one reader thread; durable across power loss.
+
+    Args:
+        path: the file; it and its directory are made when missing.
+
+    Raises:
+        StoreError: another process uses it, it cannot be opened, or a newer program made it.
+    """
+
+    dialect = "sqlite"
+    shared = False
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="notifier-writer")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="notifier-reader")
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._write_engine = _sqlite_engine(path, "IMMEDIATE")
+            with self._write_engine.begin() as connection:
+                migrate(connection)
+        except (OSError, OperationalError) as error:
+            self._lock.release()
+            reason = getattr(error, "orig", None) or error
+            raise StoreError(f"{path}: {reason}; set another [notifier] database") from None
+        except StoreError:
+            self._lock.release()
+            raise
+        self._read_engine = _sqlite_engine(path, "DEFERRED")
+
+    async def write(self, work: Callable[[Connection], R]) -> R:
+        """Run in one transaction and commit it."""
+        return await _in_thread(self._writer, self._write_engine, work)
+
+    async def read(self, work: Callable[[Connection], R]) -> R:
+        """Run on a snapshot, beside the writer."""
+        return await _in_thread(self._reader, self._read_engine, work)
+
+    async def close(self) -> None:
+        """Close both connections and give the file free."""
+        for pool, engine in (
+            (self._reader, self._read_engine),
+            (self._writer, self._write_engine),
+        ):
+            await asyncio.get_running_loop().run_in_executor(pool, engine.dispose)
+            pool.shutdown()
+        self._lock.release()
+
+
+async def _in_thread(
+    pool: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], R]
+) -> R:
+    def run() -> R:
+        with engine.begin() as connection:
+            return work(connection)
+
+    return await asyncio.get_running_loop().run_in_executor(pool, run)
+
+
+def _sqlite_engine(path: Path, begin: str) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False, "isolation_level": None},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MILLISECONDS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        # sqlite3 would begin by itself, later than the first SELECT
+        connection.exec_driver_sql(f"BEGIN {begin}")
+
+    return engine
+
+
+class Postgresql:
+    """A server that several replicas share; made by :func:`open_postgresql`."""
+
+    dialect = "postgresql"
+    shared = True
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def write(self, work: Callable[[Connection], R]) -> R:
+        """Run in one transaction and commit it."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def read(self, work: Callable[[Connection], R]) -> R:
+        """Run without writing."""
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._engine.dispose()
+
+
+async def open_postgresql(url: str) -> Postgresql:
+    """Connect and migrate.
+
+    Raises:
+        StoreError: the server cannot be reached, or a newer program made the tables.
+    """
+    target = make_url(url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(target, pool_size=8, max_overflow=4, pool_pre_ping=True)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+    except StoreError:
+        await engine.dispose()
+        raise
+    except (DBAPIError, OSError, ImportError) as error:
+        await engine.dispose()
+        shown = target.render_as_string(hide_password=True)
+        raise StoreError(f"{shown}: {getattr(error, 'orig', None) or error}") from None
+    return Postgresql(engine)
+
+
+async def open_database(url: str) -> Database:
+    """Open the database that a URL names.
+
+    Raises:
+        StoreError: the URL is none of ``sqlite:///path`` and ``postgresql://…``, or it fails.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError("[notifier] database is no URL; the form is sqlite:///path") from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return await asyncio.to_thread(Sqlite, Path(str(parsed.database)))
+    if backend in ("postgresql", "postgres"):
+        return await open_postgresql(url)
+    raise StoreError("[notifier] database must be sqlite:///path or postgresql://host/name")

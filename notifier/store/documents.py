@@ -1,0 +1,64 @@
+"""Incidents as JSON documents. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from notifier.alerts import AlertStatus
+from notifier.incident import Incident, IncidentAlert, Phase
+
+# as orjson writes a datetime: +00:00, or Z where others read it
+_OPTIONS = orjson.OPT_UTC_Z
+
+
+def encode(incident: Incident) -> str:
+    """The incident as one JSON document."""
+    # orjson writes dataclasses, enumerations and instants by itself
+    return orjson.dumps(incident, option=_OPTIONS).decode()
+
+
+def decode(document: str) -> Incident:
+    """The incident that a document holds; keys that we do not know are left out."""
+    raw = orjson.loads(document)
+    fields: dict[str, Any] = {key: raw[key] for key in _PLAIN if key in raw}
+    return Incident(
+        group_keys=tuple(raw["group_keys"]),
+        phase=Phase(raw["phase"]),
+        opened_at=datetime.fromisoformat(raw["opened_at"]),
+        resolved_at=_instant(raw["resolved_at"]),
+        alerts=tuple(_alert(alert) for alert in raw["alerts"]),
+        **fields,
+    )
+
+
+_PLAIN = (
+    "id",
+    "receiver",
+    "key",
+    "labels",
+    "revision",
+    "truncated_alerts",
+    "external_url",
+    "reopened",
+    "traceparent",
+    "annotations",
+)
+
+
+def _alert(raw: Mapping[str, Any]) -> IncidentAlert:
+    return IncidentAlert(
+        fingerprint=raw["fingerprint"],
+        status=AlertStatus(raw["status"]),
+        labels=raw["labels"],
+        annotations=raw["annotations"],
+        starts_at=datetime.fromisoformat(raw["starts_at"]),
+        ends_at=_instant(raw["ends_at"]),
+        group_key=raw["group_key"],
+        generator_url=raw.get("generator_url", ""),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,118 @@
+"""Group commit: whoever waits while a transaction runs shares the next one.
+
+One commit per webhook is bound by the disk's fsync; one commit per line of them is not.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from notifier.errors import BusyError, StoreError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Apply = Callable[[Connection, Sequence[Item]], Sequence[Result]]
+# one transaction must stay short, or its line waits longer than Alertmanager does
+LONGEST_BATCH = 256
+
+
+class Line(Generic[Item, Result]):
+    """A bounded waiting line in front of the database.
+
+    Args:
+        transact: runs a function in one committed transaction.
+        apply: does the work of a whole batch on its connection.
+        bound: how many may wait; None for work that the notifier gives itself.
+    """
+
+    def __init__(
+        self,
+        transact: Callable[[Callable[[Connection], Sequence[Result]]], Awaitable[Sequence[Result]]],
+        apply: Apply[Item, Result],
+        bound: int | None,
+    ) -> None:
+        self._transact = transact
+        self._apply = apply
+        self._bound = bound
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._wake = asyncio.Event()
+        self._task = asyncio.create_task(self._drain())
+        self._closed = False
+
+    @property
+    def length(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    async def put(self, item: Item) -> Result:
+        """Wait for the commit that the item is part of, and return its result.
+
+        A caller that goes away does not take its item out of the line.
+
+        Raises:
+            BusyError: the line is full.
+            StoreError: the database cannot commit; nothing was written.
+        """
+        if self._closed:
+            raise StoreError("the notifier is stopping")
+        if self._bound is not None and len(self._waiting) >= self._bound:
+            raise BusyError(f"{len(self._waiting)} webhooks already wait for a commit")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._wake.set()
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Commit what waits, then stop."""
+        self._closed = True
+        self._wake.set()
+        await self._task
+
+    async def _drain(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closed:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            count = min(len(self._waiting), LONGEST_BATCH)
+            await self._commit([self._waiting.popleft() for _ in range(count)])
+
+    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        items = [item for item, _ in batch]
+        try:
+            results = await self._transact(lambda connection: self._apply(connection, items))
+        except Exception as error:  # noqa: BLE001 - every error belongs to whoever waits for it
+            if len(batch) > 1 and not isinstance(error, OperationalError | InterfaceError):
+                # one of them may be at fault: it must not take the others with it
+                for one in batch:
+                    await self._commit([one])
+                return
+            for _, future in batch:
+                _fail(future, _as_store_error(error))
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+        # a caller that went away must not become a warning about an error nobody saw
+        with suppress(Exception):
+            future.exception()
+
+
+def _as_store_error(error: Exception) -> Exception:
+    if isinstance(error, DBAPIError):
+        return StoreError(f"the database refuses: {error.orig}")
+    if isinstance(error, OSError):
+        return StoreError(f"the database cannot be reached: {error.strerror or error}")
+    return error

@@ -1,0 +1,244 @@
+"""The rows of the outbox: lease one, settle it, stop and resume a channel."""
+
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    case,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from notifier.deliver.outcome import Receipt
+from notifier.deliver.protocol import Operation
+from notifier.incident.severity import CRITICAL
+from notifier.store.base import (
+    Allowance,
+    Claim,
+    Dead,
+    Delivered,
+    Doubt,
+    Later,
+    Lease,
+    RowState,
+    Settlement,
+)
+from notifier.store.documents import decode
+from notifier.store.instants import from_micros, to_micros
+from notifier.store.letters import bury, died_with_destination, forget
+from notifier.store.tables import incidents, outbox
+
+_PENDING = outbox.c.state == RowState.PENDING.value
+_URGENT = outbox.c.priority >= CRITICAL
+
+
+def claim(connection: Connection, channel: str, lease: Lease, allowance: Allowance) -> Claim | None:
+    """Lease the most urgent row of a channel that is due, allowed, and nobody else's."""
+    micros = to_micros(lease.now)
+    due = (
+        select(outbox)
+        .where(outbox.c.channel == channel, _claimable(allowance, channel))
+        .where(outbox.c.lease_until <= micros, _allowed(allowance))
+        .order_by(
+            outbox.c.priority.desc(), outbox.c.delivered_revision > 0, outbox.c.next_attempt_at
+        )
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if not allowance.probing:
+        due = due.where(outbox.c.next_attempt_at <= micros)
+    row = connection.execute(due).one_or_none()
+    if row is None:
+        return None
+    operation = _next_operation(row)
+    connection.execute(
+        update(outbox)
+        .where(_is(row.incident_id, row.channel))
+        .values(
+            state=RowState.PENDING.value,
+            lease_owner=lease.owner,
+            lease_until=to_micros(lease.now + timedelta(seconds=lease.seconds)),
+            in_flight=operation.value,
+            in_flight_revision=row.desired_revision,
+        )
+    )
+    document = select(incidents.c.document).where(incidents.c.id == row.incident_id)
+    return _claimed(row, lease.owner, operation, connection.execute(document).scalar_one())
+
+
+def _claimable(allowance: Allowance, channel: str) -> ColumnElement[bool]:
+    if not allowance.probing:
+        return _PENDING
+    return or_(_PENDING, outbox.c.incident_id.in_(died_with_destination(channel)))
+
+
+def _allowed(allowance: Allowance) -> ColumnElement[bool]:
+    """The rows whose next operation the budgets allow; the same order as ``_next_operation``."""
+    unposted = outbox.c.receipt_message == ""
+    behind = outbox.c.delivered_revision < outbox.c.desired_revision
+    kinds = {
+        Operation.POST: unposted,
+        Operation.EDIT: and_(not_(unposted), behind),
+        Operation.REPLY: and_(not_(unposted), not_(behind)),
+    }
+    if allowance.normal.issuperset(kinds):
+        return true()
+    return or_(
+        false(),
+        *(kinds[each] for each in kinds if each in allowance.normal),
+        *(and_(kinds[each], _URGENT) for each in kinds if each in allowance.urgent),
+    )
+
+
+def _next_operation(row: Row[Any]) -> Operation:
+    if not row.receipt_message:
+        return Operation.POST
+    if row.delivered_revision < row.desired_revision:
+        return Operation.EDIT
+    return Operation.REPLY
+
+
+def _claimed(row: Row[Any], owner: str, operation: Operation, document: str) -> Claim:
+    doubt = Doubt(Operation(row.in_flight), row.in_flight_revision) if row.in_flight else None
+    return Claim(
+        incident=decode(document),
+        channel=row.channel,
+        owner=owner,
+        operation=operation,
+        delivered_revision=row.delivered_revision,
+        ring_revision=row.ring_revision,
+        rung_revision=row.rung_revision,
+        receipt=receipt_of(row),
+        shown=row.shown,
+        doubt=doubt,
+        attempts=row.attempts,
+        reposts=row.reposts,
+        desired_at=from_micros(row.desired_at),
+        urgent=row.priority >= CRITICAL,
+    )
+
+
+def receipt_of(row: Row[Any]) -> Receipt | None:
+    """The receipt that a row holds; None before the first message."""
+    if not row.receipt_destination:
+        return None
+    return Receipt(row.receipt_destination, row.receipt_message, row.receipt_attachment)
+
+
+def settle(connection: Connection, claimed: Claim, settlement: Settlement, now: datetime) -> bool:
+    """Write what became of a claim; False when the lease went to somebody else meanwhile."""
+    match settlement:
+        case Delivered():
+            values = _delivered(settlement, now)
+        case Later():
+            values = _later(claimed, settlement)
+        case Dead():
+            values = _dead(claimed, settlement)
+        case _:
+            assert_never(settlement)
+    mine = _is(claimed.incident.id, claimed.channel) & (outbox.c.lease_owner == claimed.owner)
+    done = connection.execute(
+        update(outbox).where(mine).values(lease_owner="", lease_until=0, **values)
+    )
+    if done.rowcount == 0:
+        return False
+    if isinstance(settlement, Dead):
+        bury(connection, claimed, settlement, now)
+    elif isinstance(settlement, Delivered):
+        forget(connection, claimed)
+        _finish(connection, claimed)
+    return True
+
+
+def _delivered(settlement: Delivered, now: datetime) -> dict[str, Any]:
+    receipt = settlement.receipt
+    return {
+        "delivered_revision": settlement.revision,
+        "rung_revision": settlement.rung_revision,
+        "receipt_destination": receipt.destination,
+        "receipt_message": receipt.message,
+        "receipt_attachment": receipt.attachment,
+        "shown": settlement.shown,
+        "attempts": 0,
+        "reposts": 0,
+        "in_flight": "",
+        "next_attempt_at": to_micros(now),
+        "last_error": "",
+    }
+
+
+def _finish(connection: Connection, claimed: Claim) -> None:
+    """Close the row if nothing newer has come and nothing has to ring any more."""
+    connection.execute(
+        update(outbox)
+        .where(_is(claimed.incident.id, claimed.channel))
+        .where(outbox.c.delivered_revision >= outbox.c.desired_revision)
+        .where(outbox.c.rung_revision >= outbox.c.ring_revision)
+        .values(state=RowState.DELIVERED.value)
+    )
+
+
+def _later(claimed: Claim, settlement: Later) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "next_attempt_at": to_micros(settlement.at),
+        "attempts": claimed.attempts + settlement.spent,
+        "reposts": claimed.reposts + settlement.reposted,
+        "last_error": settlement.error,
+    }
+    doubt = settlement.doubt
+    values["in_flight"] = doubt.operation.value if doubt else ""
+    values["in_flight_revision"] = doubt.revision if doubt else 0
+    if settlement.receipt_lost:
+        values |= {
+            "receipt_destination": "",
+            "receipt_message": "",
+            "receipt_attachment": "",
+            "delivered_revision": 0,
+        }
+    return values
+
+
+def _dead(claimed: Claim, settlement: Dead) -> dict[str, Any]:
+    return {
+        "state": RowState.DEAD.value,
+        "attempts": claimed.attempts + 1,
+        "in_flight": "",
+        "last_error": settlement.error,
+    }
+
+
+def release(connection: Connection) -> int:
+    """End every lease; what was in flight stays in doubt."""
+    held = outbox.c.lease_owner != ""
+    values = {"lease_owner": "", "lease_until": 0}
+    return connection.execute(update(outbox).where(held).values(values)).rowcount
+
+
+def hurry(connection: Connection, channel: str, now: datetime) -> int:
+    """Make every waiting row of the channel due."""
+    waiting = and_(outbox.c.channel == channel, _PENDING, outbox.c.next_attempt_at > to_micros(now))
+    values = {"next_attempt_at": to_micros(now)}
+    return connection.execute(update(outbox).where(waiting).values(values)).rowcount
+
+
+def next_due(connection: Connection, channel: str) -> datetime | None:
+    """When the next row of the channel becomes due, leases counted; None without any."""
+    due, leased = outbox.c.next_attempt_at, outbox.c.lease_until
+    query = select(func.min(case((due > leased, due), else_=leased))).where(
+        outbox.c.channel == channel, _PENDING
+    )
+    micros = connection.execute(query).scalar_one_or_none()
+    return None if micros is None else from_micros(micros)
+
+
+def _is(incident_id: str, channel: str) -> Any:
+    return and_(outbox.c.incident_id == incident_id, outbox.c.channel == channel)

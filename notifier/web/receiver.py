@@ -1,0 +1,158 @@
+"""The webhook: 200 only after the commit, and nothing that makes Alertmanager give an alert up.
+
+Alertmanager tries again after a 5xx and never after a 4xx (its notify/util.go, Retrier.Check), so
+load and a broken database are 503, and what is refused for good is kept and announced.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from notifier import killpoints
+from notifier.alerts import AlertStatus
+from notifier.clock import Clock
+from notifier.errors import BusyError, PayloadError, StoreError
+from notifier.instruments import Instruments
+from notifier.payload import parse
+from notifier.planner import Plan
+from notifier.store.base import Ingest, Store
+from notifier.web.documents import answer
+from wiltonos_service.logs import ChangeLog, redact
+
+log = structlog.get_logger(__name__)
+
+# Alertmanager cuts a request after its group_interval, 10 s at the least
+COMMIT_SECONDS = 8.0
+# of a refused body
+KEPT_BYTES = 64 * 1024
+# how much of an oversized body is read and thrown away, so that the sender reads our answer
+DRAINED = 4
+LETTERS_PER_MINUTE = 30
+
+
+@dataclass
+class Receiver:
+    """Takes webhooks and heartbeats.
+
+    Attributes:
+        accepted: told of every plan that was committed.
+        refused: told why a body was refused for good.
+        beat: commits a heartbeat.
+    """
+
+    store: Store
+    clock: Clock
+    instruments: Instruments
+    max_body_bytes: int
+    accepted: Callable[[Plan], None]
+    refused: Callable[[str], Awaitable[None]]
+    beat: Callable[[], Awaitable[None]]
+
+    def __post_init__(self) -> None:
+        self._changes = ChangeLog()
+        self._letters: list[float] = []
+
+    def install(self, app: web.Application) -> None:
+        """Add the routes."""
+        app.router.add_post("/api/v1/alertmanager", self.alertmanager)
+        app.router.add_post("/api/v1/heartbeat", self.heartbeat)
+
+    async def alertmanager(self, request: web.Request) -> web.Response:
+        """``POST /api/v1/alertmanager``."""
+        body, whole = await self._read(request)
+        if not whole:
+            return await self._refuse(413, "too_large", self._too_large(), body)
+        try:
+            notification = parse(body, request.headers.get("traceparent", ""))
+        except PayloadError as error:
+            why = "json" if str(error).startswith("not JSON") else "payload"
+            return await self._refuse(400, why, str(error), body)
+        ingest = Ingest(notification, body, self.clock.now())
+        return await self._commit(self._accept(ingest))
+
+    async def heartbeat(self, request: web.Request) -> web.Response:
+        """``POST /api/v1/heartbeat``: an empty body, or a webhook in which something fires."""
+        body, whole = await self._read(request)
+        if not whole:
+            return await self._refuse(413, "too_large", self._too_large(), body)
+        try:
+            alerts = parse(body).alerts if body.strip() else None
+        except PayloadError as error:
+            return await self._refuse(400, "payload", f"heartbeat: {error}", body)
+        if alerts is not None and not any(a.status is AlertStatus.FIRING for a in alerts):
+            # the Watchdog ends: that is no sign of life
+            return answer({"status": "ignored"})
+        return await self._commit(self.beat())
+
+    async def _accept(self, ingest: Ingest) -> None:
+        killpoints.reached(killpoints.BEFORE_COMMIT)
+        plan = await self.store.accept(ingest)
+        killpoints.reached(killpoints.AFTER_COMMIT)
+        self.instruments.accepted(plan.step.reasons)
+        self.accepted(plan)
+
+    async def _commit(self, work: Awaitable[None]) -> web.Response:
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await work
+        except BusyError as error:
+            return self._unavailable("busy", str(error))
+        except StoreError as error:
+            return self._unavailable("database", str(error))
+        except TimeoutError:
+            return self._unavailable("database", "the database takes too long to commit")
+        except Exception:
+            # any other answer than 503 would make the sender give up
+            log.exception("webhook failed")
+            return self._unavailable("database", "unexpected error; see the log")
+        if self._changes.changed("accepting", ""):
+            log.info("webhooks are accepted again")
+        return answer({"status": "ok"})
+
+    def _unavailable(self, why: str, detail: str) -> web.Response:
+        self.instruments.refused(why)
+        if self._changes.changed("accepting", detail):
+            log.error("webhooks cannot be accepted", reason=detail)
+        return answer({"error": detail}, 503)
+
+    async def _refuse(self, status: int, why: str, detail: str, body: bytes) -> web.Response:
+        """The sender will not try again: keep what it said, and tell somebody."""
+        self.instruments.refused(why)
+        log.warning("webhook refused", status=status, reason=detail)
+        if self._may_keep():
+            payload = redact(body[:KEPT_BYTES].decode("utf-8", "replace"))
+            try:
+                await self.store.add_ingest_letter(why, detail, payload, self.clock.now())
+                await self.refused(detail)
+            except StoreError as error:
+                log.error("refused webhook not kept", error=str(error))  # noqa: TRY400 - one line
+        return answer({"error": detail}, status)
+
+    def _may_keep(self) -> bool:
+        """Somebody who sends rubbish must not fill the database."""
+        now = self.clock.monotonic()
+        self._letters = [at for at in self._letters if now - at < 60.0]
+        if len(self._letters) >= LETTERS_PER_MINUTE:
+            return False
+        self._letters.append(now)
+        return True
+
+    def _too_large(self) -> str:
+        return f"the body is larger than max_body_bytes = {self.max_body_bytes} in [notifier]"
+
+    async def _read(self, request: web.Request) -> tuple[bytes, bool]:
+        """The body; or its beginning and False when it is too large."""
+        parts: list[bytes] = []
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            if size <= self.max_body_bytes:
+                parts.append(chunk)
+            elif size > DRAINED * self.max_body_bytes:
+                break
+        if size > self.max_body_bytes:
+            return b"".join(parts)[:KEPT_BYTES], False
+        return b"".join(parts), True

@@ -1,0 +1,354 @@
+"""Brings the channels to show what they should: claims, renders, sends, settles."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+
+from notifier import killpoints
+from notifier.circuit import Circuit
+from notifier.clock import Clock
+from notifier.deliver.backoff import Backoff
+from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
+from notifier.deliver.protocol import Operation, Rendered
+from notifier.errors import StoreError
+from notifier.instruments import Instruments
+from notifier.outlet import Outlet, marker
+from notifier.settling import delivered, settle, told, worth_telling
+from notifier.store.base import (
+    SENDING,
+    Allowance,
+    Claim,
+    Delivered,
+    Later,
+    Lease,
+    Settlement,
+    Store,
+)
+from wiltonos_service.logs import ChangeLog
+
+log = structlog.get_logger(__name__)
+
+# longer than every deliverer takes to give up on a request
+LEASE_SECONDS = 60.0
+# requests of one channel that may be under way at once, so that one that hangs stops no other
+LANES = 4
+POLL_SECONDS = 1.0
+DEFECT_SECONDS = 5.0
+PROBE_SECONDS = 60.0
+STORE_RETRY_SECONDS = 1.0
+# a wait this long is told to the other processes, and outlives a restart
+TOLD_SECONDS = 10.0
+BACKOFF = Backoff(cap_seconds=60.0, give_up_seconds=24 * 3600.0)
+
+# a row that would have to wait longer is given back, so that a more urgent one can go first
+PATIENCE_SECONDS = 5.0
+
+Announce = Callable[[str, str], Awaitable[None]]
+
+
+async def _say_nothing(_channel: str, _reason: str) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How an attempt ended; ``refused`` is what was said of a rich payload, and the payload."""
+
+    settlement: Settlement
+    outcome: Outcome | None = None
+    refused: tuple[str, str] | None = None
+
+
+@dataclass
+class ChannelWorker:
+    """Works off the outbox of one channel until it is cancelled.
+
+    Attributes:
+        outlet: the channel.
+        store: where the work is.
+        clock: the time.
+        owner: identifies this process in leases.
+        instruments: counts what happens.
+        announce: told of the channel's death (the reason) and of its return ("").
+        settled: called when a row has changed.
+    """
+
+    outlet: Outlet
+    store: Store
+    clock: Clock
+    owner: str
+    instruments: Instruments
+    announce: Announce = _say_nothing
+    settled: Callable[[], None] = lambda: None
+    backoff: Backoff = BACKOFF
+    rng: random.Random = field(default_factory=random.Random)
+    circuit: Circuit = field(default_factory=Circuit)
+    stopped: str = ""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _paused_until: float = 0.0
+    _probe_at: float = 0.0
+    _changes: ChangeLog = field(default_factory=ChangeLog)
+
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+        return self.outlet.name
+
+    @property
+    def degraded(self) -> str:
+        """Why the channel does not deliver; "" when it does."""
+        if self.stopped:
+            return f"{self.name}: destination dead: {self.stopped}"
+        return f"{self.name}: {self.circuit.detail}" if self.circuit.open else ""
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until told to stop; attempts under way are brought to their end."""
+        await self._remember()
+        await asyncio.gather(*(self._lane(number, stopping) for number in range(LANES)))
+
+    async def _remember(self) -> None:
+        """What this or another process has learnt of the channel before."""
+        state = (await self.store.channel_states()).get(self.name)
+        if state is None:
+            return
+        self.stopped = state.reason if state.stopped else ""
+        if state.not_before is not None:
+            wait = (state.not_before - self.clock.now()).total_seconds()
+            self._paused_until = self.clock.monotonic() + max(wait, 0.0)
+
+    async def _lane(self, number: int, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                wait = await self._turn(number)
+                self._say("store", "")
+            except StoreError as error:
+                self._say("store", str(error))
+                wait = STORE_RETRY_SECONDS
+            except Exception:
+                # a defect in one message must not silence the channel; its lease ends by itself
+                log.exception("delivery failed", channel=self.name)
+                wait = DEFECT_SECONDS
+            if wait > 0 and not stopping.is_set():
+                await self._sleep(wait, stopping)
+
+    async def _turn(self, number: int) -> float:
+        """Do one piece of work; returns how many seconds to wait for the next."""
+        now = self.clock.monotonic()
+        alone = bool(self.stopped) or self.circuit.open
+        if alone and number > 0:
+            return POLL_SECONDS
+        self._wake.clear()
+        if self.stopped and now < self._probe_at and not self.outlet.secret_changed():
+            return min(POLL_SECONDS, self._probe_at - now)
+        held = max(self.circuit.open_until, self._paused_until) - now
+        if held > 0 and not self.stopped:
+            return held
+        allowance, wait = self._allowance()
+        if wait > 0:
+            return wait
+        lease = Lease(f"{self.owner}/{number}", self.clock.now(), LEASE_SECONDS)
+        claim = await self.store.claim(self.name, lease, allowance)
+        if claim is None:
+            return await self._idle(number)
+        killpoints.reached(killpoints.AFTER_CLAIM)
+        self._wake.set()
+        # a receipt that was earned must be written even if the process is asked to end meanwhile
+        await asyncio.shield(self._work(claim))
+        return 0.0
+
+    def _allowance(self) -> tuple[Allowance, float]:
+        """What the budgets let through now; else how long until they let something."""
+        allowed = self.outlet.deliverer.next_allowed
+        normal = {each: allowed(each) for each in SENDING}
+        urgent = {each: allowed(each, urgent=True) for each in SENDING}
+        # asked for after the budgets, whose earliest answer is the time at which they were asked
+        now = self.clock.monotonic()
+        allowance = Allowance(_due(normal, now), _due(urgent, now), probing=bool(self.stopped))
+        return allowance, 0.0 if allowance.urgent else min(urgent.values()) - now
+
+    async def _idle(self, number: int) -> float:
+        if self.stopped:
+            self._probe_at = self.clock.monotonic() + PROBE_SECONDS
+            return POLL_SECONDS
+        if number > 0:
+            return 60.0
+        due = await self.store.next_due(self.name)
+        if due is None:
+            return POLL_SECONDS
+        wait = (due - self.clock.now()).total_seconds()
+        # due and yet not claimed: the budgets allow only other rows
+        return min(max(wait, 0.05), POLL_SECONDS)
+
+    async def _work(self, claim: Claim) -> None:
+        attempt = await self._attempt(claim)
+        killpoints.reached(killpoints.AFTER_SEND)
+        now = self.clock.now()
+        kept = await self._settle(claim, attempt.settlement)
+        killpoints.reached(killpoints.AFTER_RECEIPT)
+        self.settled()
+        if attempt.refused:
+            await self.store.add_refused_payload(claim, *attempt.refused, now)
+        if attempt.outcome is not None:
+            await self._learn(attempt.outcome)
+        if isinstance(attempt.settlement, Delivered) and kept:
+            self._count_delivery(claim, now)
+
+    def _count_delivery(self, claim: Claim, now: datetime) -> None:
+        first = claim.delivered_revision == 0
+        since = (now - claim.incident.opened_at).total_seconds() if first else None
+        waited = (now - claim.desired_at).total_seconds()
+        self.instruments.delivered(self.name, waited, since)
+
+    async def _settle(self, claim: Claim, settlement: Settlement) -> bool:
+        """Write the settlement down; it is not given up while the database is away."""
+        while True:
+            try:
+                kept = await self.store.settle(claim, settlement, self.clock.now())
+                break
+            except StoreError as error:
+                self._say("store", str(error))
+                await self.clock.sleep(STORE_RETRY_SECONDS)
+        if not kept:
+            log.warning("lease lost", channel=self.name, incident=claim.incident.id)
+        return kept
+
+    async def _attempt(self, claim: Claim) -> _Attempt:
+        claimed_at = self.clock.monotonic()
+        settlement = self._needless(claim) or await self._found(claim)
+        if settlement is not None:
+            return _Attempt(settlement)
+        wait = await self._await_budget(claim)
+        if wait > 0 or self.clock.monotonic() - claimed_at > LEASE_SECONDS / 2:
+            at = self.clock.now() + timedelta(seconds=wait)
+            return _Attempt(Later(at, "waits for the rate limit", spent=False, doubt=claim.doubt))
+        if claim.doubt is not None and claim.doubt.operation is not Operation.EDIT:
+            self.instruments.duplicate_possible(self.name)
+        message = self.outlet.message(claim.incident, claim.operation, self.clock.now())
+        outcome = await self._send(claim, message)
+        refused = None
+        if outcome.kind is OutcomeKind.PAYLOAD_REFUSED:
+            # say it plainly at once, and keep what was refused for whoever mends it
+            refused = outcome.detail, orjson.dumps(message.payload, default=str).decode()
+            plain = Rendered(message.plain, message.plain, message.marker)
+            outcome = await self._send(claim, plain)
+        settlement = settle(claim, outcome, self.clock.now(), self.backoff, self.rng)
+        return _Attempt(settlement, outcome, refused)
+
+    def _needless(self, claim: Claim) -> Settlement | None:
+        """A settlement without sending, where there is nothing to say."""
+        if claim.operation is Operation.REPLY and (
+            not claim.incident.firing or claim.rung_revision >= claim.ring_revision
+        ):
+            return delivered(claim, None)
+        if self.outlet.deliverer.can_edit or not claim.shown:
+            return None
+        if worth_telling(claim.shown, claim.incident):
+            return None
+        revision = claim.incident.revision
+        rung, nowhere = max(revision, claim.ring_revision), Receipt("", "")
+        return Delivered(revision, rung, claim.receipt or nowhere, claim.shown)
+
+    async def _found(self, claim: Claim) -> Settlement | None:
+        """The settlement for a message whose outcome was unknown and that did arrive."""
+        doubt = claim.doubt
+        if doubt is None or doubt.operation is Operation.EDIT:
+            return None
+        if doubt.operation is Operation.POST:
+            mark = marker(claim.incident.id, doubt.revision, doubt.operation)
+            receipt = await self.outlet.deliverer.find(mark)
+            if receipt is not None:
+                log.info("message found again", channel=self.name, incident=claim.incident.id)
+                return Delivered(doubt.revision, doubt.revision, receipt, told(claim.incident))
+        return None
+
+    async def _await_budget(self, claim: Claim) -> float:
+        """Another lane, or looking for a message, may have spent what was there at the claim.
+
+        Returns what is left to wait when that is too long to hold the row.
+        """
+        deliverer = self.outlet.deliverer
+        while True:
+            at = deliverer.next_allowed(claim.operation, urgent=claim.urgent)
+            wait = at - self.clock.monotonic()
+            if wait <= 0 or wait > PATIENCE_SECONDS:
+                return max(wait, 0.0)
+            await self.clock.sleep(wait)
+
+    async def _send(self, claim: Claim, message: Rendered) -> Outcome:
+        deliverer = self.outlet.deliverer
+        receipt = claim.receipt or Receipt("", "")
+        match claim.operation:
+            case Operation.EDIT:
+                outcome = await deliverer.edit(receipt, message)
+            case Operation.REPLY:
+                outcome = await deliverer.reply(receipt, message)
+            case _:
+                outcome = await deliverer.post(message)
+        self.instruments.attempt(self.name, outcome.kind)
+        return outcome
+
+    async def _learn(self, outcome: Outcome) -> None:
+        """What the outcome says about the whole channel."""
+        now = self.clock.monotonic()
+        if outcome.kind is OutcomeKind.DESTINATION_DEAD:
+            await self._stop(outcome.detail)
+            return
+        if self.stopped and outcome.kind is OutcomeKind.DELIVERED:
+            await self._resume()
+        if self.circuit.record(outcome.kind, outcome.detail, now, self.rng):
+            await self.store.hurry(self.name, self.clock.now())
+        self._say("chat", self.circuit.detail if self.circuit.open else "")
+        wait = outcome.retry_after_seconds or 0.0
+        banned = outcome.kind in {OutcomeKind.EDGE_BAN, OutcomeKind.RATE_LIMITED}
+        if banned and wait >= TOLD_SECONDS:
+            until = self.clock.now() + timedelta(seconds=wait)
+            await self.store.pause_channel(self.name, until, outcome.detail)
+
+    async def _stop(self, detail: str) -> None:
+        self._probe_at = self.clock.monotonic() + PROBE_SECONDS
+        known, self.stopped = self.stopped, detail or "destination dead"
+        self._say("chat", f"destination dead: {self.stopped}")
+        await self.store.stop_channel(self.name, self.stopped, self.clock.now())
+        if not known:
+            await self.announce(self.name, self.stopped)
+
+    async def _resume(self) -> None:
+        self.stopped = ""
+        revived = await self.store.resume_channel(self.name, self.clock.now())
+        log.info("destination is back", channel=self.name, revived=revived)
+        await self.announce(self.name, "")
+
+    async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
+        """Wait for work, for the end, or for the time, whichever comes first."""
+        waits = [
+            asyncio.ensure_future(self._wake.wait()),
+            asyncio.ensure_future(stopping.wait()),
+            asyncio.ensure_future(self.clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _say(self, subject: str, state: str) -> None:
+        if not self._changes.changed(subject, state):
+            return
+        if state:
+            log.warning("channel has a problem", channel=self.name, problem=state)
+        else:
+            log.info("channel is well again", channel=self.name, subject=subject)
+
+
+def _due(times: Mapping[Operation, float], now: float) -> frozenset[Operation]:
+    return frozenset(each for each, at in times.items() if at <= now)
