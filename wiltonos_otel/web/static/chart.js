@@ -59,7 +59,7 @@ export class Chart {
       ...this.size(),
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       scales: { x: { range: () => this.xRange() }, y: { range: (_, low, high) => this.yRange(low, high) } },
       axes: [
         { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 80, size: 28 },

@@ -5,6 +5,8 @@ import { fillMeters, fillLoops } from "./panels.js";
 
 // events come each second: after so long without one the numbers say nothing about now
 const LOST_AFTER_MS = 4000;
+// the windows of Sustained-Good
+const LABELS = { "5m": "5 min", "1h": "1 h", "24h": "24 h" };
 
 const body = document.body;
 const at = (id) => document.getElementById(id);
@@ -33,7 +35,7 @@ function show(now) {
   body.dataset.state = is;
   at("phi").textContent = phi(now.phi);
   at("verdict").textContent = verdict(now, is);
-  at("age").textContent = now.time_ms === null ? "" : `last sample ${age(now.now_ms - now.time_ms)}`;
+  at("age").textContent = is === "waiting" || is === "aging" ? "\u00a0" : `last sample ${age(now.now_ms - now.time_ms)}`;
   at("simulated").hidden = !now.simulated;
   document.title = `${now.phi === null ? "–" : phi(now.phi)} Φ · WiltonOS`;
   showHint(now, is);
@@ -41,9 +43,9 @@ function show(now) {
     const value = now.derivatives[`${seconds}s`] ?? null;
     return { label: duration(seconds * 1000), value, text: signed(value), limit: policy.rate };
   }));
-  fillMeters(at("sustained"), ["5m", "1h", "24h"].map((label) => {
+  fillMeters(at("sustained"), Object.keys(LABELS).map((label) => {
     const value = now.sustained_good[label] ?? null;
-    return { label: label.replace(/(\d+)/, "$1 "), value, text: percent(value) };
+    return { label: LABELS[label], value, text: percent(value) };
   }));
   fillLoops(now, policy.loop_pressure, { table: document.querySelector("table"), rows: at("loops"), none: at("no-loops"), more: at("more-loops") });
   showSource(now);

@@ -8,24 +8,29 @@ function element(tag, className, ...children) {
   return made;
 }
 
-function rail() {
-  return element("div", "rail", element("div", "fill"), element("div", "mark"));
+function rail(...marks) {
+  const track = element("div", "rail", element("div", "fill"));
+  for (const percent of marks) {
+    const mark = element("div", "mark");
+    mark.style.setProperty("--at", `${percent}%`);
+    track.append(mark);
+  }
+  return track;
 }
 
-// Draws a value on a rail. With a limit zero is in the middle and the ends are ± twice the limit.
+// With a limit, zero is in the middle, the limit at a quarter and three quarters of the rail.
 function draw(track, value, limit) {
-  const [fill, mark] = track.children;
-  mark.hidden = limit === undefined;
   const share = value === null ? 0 : Math.min(1, Math.abs(value) / (limit === undefined ? 1 : 2 * limit));
   const size = limit === undefined ? share * 100 : share * 50;
   const from = limit === undefined ? 0 : value < 0 ? 50 - size : 50;
-  fill.style.setProperty("--from", `${from}%`);
-  fill.style.setProperty("--size", `${size}%`);
+  track.firstChild.style.setProperty("--from", `${from}%`);
+  track.firstChild.style.setProperty("--size", `${size}%`);
 }
 
 export function fillMeters(list, meters) {
-  while (list.children.length < meters.length) {
-    list.append(element("li", "", element("span", "label"), rail(), element("span", "value")));
+  for (const { limit } of meters.slice(list.children.length)) {
+    const track = limit === undefined ? rail() : rail(25, 50, 75);
+    list.append(element("li", "", element("span", "label"), track, element("span", "value")));
   }
   meters.forEach(({ label, value, text, limit }, index) => {
     const item = list.children[index];
@@ -37,9 +42,8 @@ export function fillMeters(list, meters) {
 }
 
 function row() {
-  const bar = element("div", "", rail(), element("span", "value"));
-  bar.firstChild.lastChild.style.setProperty("--at", "50%");
-  return element("tr", "", element("td", ""), element("td", ""), element("td", ""), element("td", "bar", bar), element("td", ""));
+  const bar = element("div", "", rail(50), element("span", "value"));
+  return element("tr", "", element("td", ""), element("td", ""), element("td", "star"), element("td", "bar", bar), element("td", ""));
 }
 
 function fillRow(made, loop, limit) {
@@ -50,6 +54,8 @@ function fillRow(made, loop, limit) {
   name.textContent = loop.name;
   if (stale && loop.time_ms !== null) name.append(element("small", "", `no sample since ${clock(loop.time_ms)}`));
   value.textContent = phi(loop.phi);
+  // stands in for the column of set-points where a phone has no room for it
+  value.append(element("small", "narrow", `★ ${loop.phi_star}`));
   star.textContent = loop.phi_star;
   const [track, text] = bar.firstChild.children;
   // the middle of the rail is the limit
