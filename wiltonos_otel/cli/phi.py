@@ -1,0 +1,139 @@
+"""``wt phi``: Φ in the terminal, once or for as long as somebody watches."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import click
+from rich.console import Console
+from rich.live import Live
+
+from wiltonos_otel.cli.phi_view import say_in_one_line, show, why_not_now
+from wiltonos_otel.errors import WiltonosError
+from wiltonos_otel.settings import Settings, load
+from wiltonos_service.cli import config_option, json_option, offset_option, run_async
+from wiltonos_service.errors import FAILED
+from wiltonos_service.listen import Listen
+from wiltonos_service.secrets import optional_secret
+from wiltonos_service.settings import Loaded
+
+REFRESH_SECONDS = 1.0
+TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
+_ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to ask, not to listen
+
+View = dict[str, Any]
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--once", is_flag=True, help="Show it once (the default).")
+@json_option
+@config_option
+@offset_option
+def phi(
+    *, watch: bool, once: bool, as_json: bool, config: Path | None, port_offset: int | None
+) -> None:
+    """Show Φ, its band, its derivatives and its loops; exit 1 when there is no Φ now."""
+    if watch and once:
+        raise click.UsageError("--watch and --once: choose one")
+    reader = Reader(load(config=config, offset=port_offset))
+    if not watch:
+        view = run_async(reader.read())
+        _print_once(view, as_json=as_json)
+        return
+    try:
+        run_async(_watch_json(reader) if as_json else _watch(reader))
+    except KeyboardInterrupt:
+        return
+
+
+class Reader:
+    """Asks the running exporter.
+
+    Args:
+        loaded: the settings, which say where it listens.
+    """
+
+    def __init__(self, loaded: Loaded[Settings]) -> None:
+        table = loaded.settings.exporter
+        listen = Listen.parse(table.listen)
+        self._url = f"http://{Listen(_ANY_HOST.get(listen.host, listen.host), listen.port)}"
+        file = loaded.path(table.bearer_token_file) if table.bearer_token_file else None
+        self._token = optional_secret("[exporter] bearer_token", table.bearer_token, file)
+
+    async def read(self) -> View:
+        """What ``/api/v1/phi`` says.
+
+        Raises:
+            WiltonosError: no exporter answers there, or it does not let us in.
+        """
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=TIMEOUT) as session,
+                session.get(f"{self._url}/api/v1/phi", headers=self._headers()) as response,
+            ):
+                if response.status in (401, 403):
+                    raise WiltonosError(
+                        f"{self._url} wants a token; set [exporter] bearer_token_file"
+                    )
+                view = await response.json() if response.ok else None
+        except (aiohttp.ClientConnectorError, TimeoutError):
+            raise WiltonosError(
+                f"no exporter answers at {self._url}; start it with wt exporter run, or give "
+                "its ports with --port-offset N"
+            ) from None
+        except (aiohttp.ClientError, ValueError):
+            view = None
+        if not isinstance(view, dict) or not {"phi", "now_ms", "policy"} <= view.keys():
+            raise WiltonosError(
+                f"{self._url} is answered by another program; give the exporter's address as "
+                "[exporter] listen, or move all ports with --port-offset N"
+            )
+        return view
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token.read()}"} if self._token else {}
+
+
+def _print_once(view: View, *, as_json: bool) -> None:
+    missing = why_not_now(view)
+    if as_json:
+        click.echo(json.dumps(view, ensure_ascii=False))
+    elif missing:
+        raise WiltonosError(missing)
+    else:
+        Console().print(show(view))
+    if missing:
+        raise click.exceptions.Exit(FAILED)
+
+
+async def _watch_json(reader: Reader) -> None:
+    while True:
+        click.echo(json.dumps(await reader.read(), ensure_ascii=False))
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def _watch(reader: Reader) -> None:
+    """Draw each second; an exporter that goes away is said and waited for."""
+    view = await reader.read()
+    console = Console()
+    if not console.is_terminal:
+        await _watch_lines(reader)
+        return
+    with Live(show(view), console=console, auto_refresh=False) as live:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                shown = show(await reader.read())
+            except WiltonosError as error:
+                shown = say_in_one_line(str(error))
+            live.update(shown, refresh=True)
+
+
+async def _watch_lines(reader: Reader) -> None:
+    while True:
+        view = await reader.read()
+        click.echo(why_not_now(view) or f"{view['phi']:.4f} {view['band']}")
+        await asyncio.sleep(REFRESH_SECONDS)
