@@ -1,6 +1,7 @@
 """Short questions to the parts of the stack over loopback HTTP."""
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -71,3 +72,15 @@ def query(prometheus: str, expression: str, *, seconds: float = SECONDS) -> list
         return []
     result = body.get("data", {}).get("result", [])
     return result if isinstance(result, list) else []
+
+
+def main(arguments: list[str]) -> int:
+    """Ask one URL, for health checks of containers: 0 when it answers well, else 1."""
+    answer = get(arguments[0])
+    if not answer.ok:
+        print(f"{arguments[0]}: {answer.status or answer.text}", file=sys.stderr)  # noqa: T201
+    return 0 if answer.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

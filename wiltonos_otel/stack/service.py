@@ -111,8 +111,6 @@ def _grafana(plan: Plan, grafana: Grafana) -> Service:
         "GF_PATHS_LOGS": str(plan.places.data / "grafana" / "log"),
         "GF_PATHS_PLUGINS": str(plan.places.data / "grafana" / "plugins"),
         "GF_PATHS_PROVISIONING": str(plan.places.stack / "grafana" / "provisioning"),
-        "GF_SECURITY_ADMIN_PASSWORD": "admin",
-        "GF_SECURITY_ADMIN_USER": "admin",
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",
         "GF_SERVER_HTTP_PORT": str(plan.ports.grafana),
     }
