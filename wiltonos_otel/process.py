@@ -17,7 +17,7 @@ from opentelemetry import metrics
 
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
-from wiltonos_otel.instruments.handles import Coherence, Loop, Recorder
+from wiltonos_otel.instruments.handles import Coherence, Loop, Recorder, Slot
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.options import Options, resolve
 from wiltonos_otel.phi import Refusal
@@ -39,7 +39,7 @@ class _Process:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.recorder: Recorder | None = None
+        self.slot = Slot()
         self.instruments: CoherenceInstruments | None = None
         self.telemetry: Telemetry | None = None
         self.loops: dict[str, Loop] = {}
@@ -55,18 +55,14 @@ class _Process:
 _process = _Process()
 
 
-def _recorder() -> Recorder | None:
-    return _process.recorder
-
-
-coherence = Coherence(_recorder)
+coherence = Coherence(_process.slot)
 
 
 def loop(name: str) -> Loop:
     """The handle of a loop; the same one for the same name."""
     handle = _process.loops.get(name)
     if handle is None:
-        handle = _process.loops.setdefault(name, Loop(str(name), _recorder))
+        handle = _process.loops.setdefault(name, Loop(str(name), _process.slot))
     return handle
 
 
@@ -106,7 +102,7 @@ def configure(
         PolicyError: the policy contradicts itself.
     """
     with _process.lock:
-        if _process.recorder is not None:
+        if _process.slot.recorder is not None:
             return
         options = resolve(
             otlp_endpoint=otlp_endpoint,
@@ -147,7 +143,7 @@ def shutdown() -> None:
             _process.ended.add(telemetry.provider)
         if instruments is not None:
             instruments.detach(SOURCE)
-        _process.recorder = _process.instruments = None
+        _process.slot.recorder = _process.instruments = None
 
 
 def _register(provider: metrics.MeterProvider, policy: Policy, stale_after_seconds: float) -> None:
@@ -164,7 +160,7 @@ def _register(provider: metrics.MeterProvider, policy: Policy, stale_after_secon
 
     recorder = Recorder(signal, refused)
     instruments.attach(recorder, reasons=[refusal.value for refusal in Refusal])
-    _process.instruments, _process.recorder = instruments, recorder
+    _process.instruments, _process.slot.recorder = instruments, recorder
 
 
 def _foreign_provider() -> metrics.MeterProvider | None:

@@ -1,34 +1,28 @@
 """The handles that a service sets: cheap to call, safe in threads and coroutines, never raising.
 
-A call only appends to a buffer; the exact arithmetic happens when somebody collects. Before
-the first collection only the newest value of each handle is kept, so that a service without an
-SDK pays next to nothing.
+A call only appends to a bounded buffer; the exact arithmetic happens when somebody collects.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from time import time_ns
 
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Refusal, Snapshot
 
 NS_PER_MS = 1_000_000
-FOLD_AT = 1024
+# values between two collections; with more of them the oldest give way
+MAX_PENDING = 16_384
 # threads may append a little out of order; a clock that was set back further is a clock
 REORDER_MS = 1000
 
-
-class _Set(NamedTuple):
-    time_ms: int
-    loop: str | None
-    phi: float
-    phi_star: float | None
+# Unix time in nanoseconds, the loop or None for Φ itself, Φ, Φ★
+_Set = tuple[int, str | None, float, float | None]
 
 
 class Recorder:
-    """Buffers what handles are set to, and folds it into a signal.
+    """Buffers what handles are set to, and folds it into a signal at each collection.
 
     Args:
         signal: what is fed.
@@ -37,19 +31,11 @@ class Recorder:
 
     def __init__(self, signal: Signal, refused: Callable[[str], None]) -> None:
         self.source = signal.source
+        self.pending: deque[_Set] = deque(maxlen=MAX_PENDING)
         self._signal = signal
         self._refused = refused
-        self._pending: deque[_Set] = deque()
         self._newest: dict[str | None, int] = {}
         self._folding = threading.Lock()
-        self._collected = False
-
-    def set(self, loop: str | None, phi: float, phi_star: float | None) -> None:
-        """Note a value; None as loop is Φ itself."""
-        pending = self._pending
-        pending.append(_Set(time.time_ns() // NS_PER_MS, loop, phi, phi_star))
-        if len(pending) >= FOLD_AT:
-            self._fold(keep_newest=True)
 
     def collapsed(self, loop: str, count: int) -> None:
         """Note collapses of a loop; a negative count is refused."""
@@ -60,60 +46,66 @@ class Recorder:
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
-        self._collected = True
-        self._fold(keep_newest=False)
+        with self._folding:
+            self._fold()
         return self._signal.snapshot()
 
-    def _fold(self, *, keep_newest: bool) -> None:
+    def _fold(self) -> None:
         """Feed the signal; of several values within a millisecond the last one counts."""
-        with self._folding:
-            taken = [self._pending.popleft() for _ in range(len(self._pending))]
-            last = {(item.loop, item.time_ms): item for item in taken}
-            newest = {item.loop: item for item in last.values()} if keep_newest else {}
-            if self._collected or not keep_newest:
-                for item in last.values():
-                    if newest.get(item.loop) is not item:
-                        self._feed(item)
-            # back in front: a later value of the same millisecond may still replace them
-            self._pending.extendleft(newest.values())
+        pending = self.pending
+        last: dict[tuple[str | None, int], _Set] = {}
+        for _ in range(len(pending)):
+            item = pending.popleft()
+            last[item[1], item[0] // NS_PER_MS] = item
+        for (loop, time_ms), (_, _, phi, phi_star) in last.items():
+            self._feed(loop, time_ms, phi, phi_star)
 
-    def _feed(self, item: _Set) -> None:
+    def _feed(self, loop: str | None, time_ms: int, phi: float, phi_star: float | None) -> None:
         try:
-            phi = float(item.phi)
-            phi_star = None if item.phi_star is None else float(item.phi_star)
+            phi = float(phi)
+            phi_star = None if phi_star is None else float(phi_star)
         except (TypeError, ValueError):
             self._refused(Refusal.NON_FINITE)
             return
-        before = self._newest.get(item.loop, 0)
-        time_ms = item.time_ms
+        before = self._newest.get(loop, 0)
         if before - REORDER_MS < time_ms <= before:
             time_ms = before + 1
-        if item.loop is None:
+        if loop is None:
             refusal = self._signal.observe(time_ms, phi)
         else:
-            refusal = self._signal.observe_loop(item.loop, time_ms, phi, phi_star)
+            refusal = self._signal.observe_loop(loop, time_ms, phi, phi_star)
         if refusal is None:
-            self._newest[item.loop] = time_ms
+            self._newest[loop] = time_ms
         else:
             self._refused(refusal)
+
+
+class Slot:
+    """Holds the recorder in force, or None while nothing is configured; handles share it."""
+
+    __slots__ = ("recorder",)
+
+    def __init__(self) -> None:
+        self.recorder: Recorder | None = None
 
 
 class Coherence:
     """Φ of this service.
 
     Args:
-        recorder: the recorder in force, or None while nothing is configured.
+        slot: holds the recorder.
     """
 
-    __slots__ = ("_recorder",)
+    __slots__ = ("_slot",)
 
-    def __init__(self, recorder: Callable[[], Recorder | None]) -> None:
-        self._recorder = recorder
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
 
     def set(self, phi: float) -> None:
         """Set Φ, a share in [0, 1]; any other value is refused and counted by reason."""
-        if recorder := self._recorder():
-            recorder.set(None, phi, None)
+        recorder = self._slot.recorder
+        if recorder is not None:
+            recorder.pending.append((time_ns(), None, phi, None))
 
 
 class Loop:
@@ -121,14 +113,14 @@ class Loop:
 
     Args:
         name: becomes the attribute ``loop``.
-        recorder: the recorder in force, or None while nothing is configured.
+        slot: holds the recorder.
     """
 
-    __slots__ = ("_recorder", "name")
+    __slots__ = ("_slot", "name")
 
-    def __init__(self, name: str, recorder: Callable[[], Recorder | None]) -> None:
+    def __init__(self, name: str, slot: Slot) -> None:
         self.name = name
-        self._recorder = recorder
+        self._slot = slot
 
     def set(self, phi: float, phi_star: float | None = None) -> None:
         """Set Φ of the loop.
@@ -137,10 +129,12 @@ class Loop:
             phi: a share in [0, 1]; any other value is refused and counted by reason.
             phi_star: its set-point Φ★; None is the target of the policy.
         """
-        if recorder := self._recorder():
-            recorder.set(self.name, phi, phi_star)
+        recorder = self._slot.recorder
+        if recorder is not None:
+            recorder.pending.append((time_ns(), self.name, phi, phi_star))
 
     def collapsed(self, count: int = 1) -> None:
         """Count operations that reset the loop; 0 announces it before the first."""
-        if recorder := self._recorder():
+        recorder = self._slot.recorder
+        if recorder is not None:
             recorder.collapsed(self.name, count)
