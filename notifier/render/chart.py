@@ -5,6 +5,7 @@ split into what is drawn and the limit that is drawn across it.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -18,9 +19,11 @@ from notifier.render.words import words
 BEFORE = timedelta(minutes=10)
 AFTER = timedelta(minutes=2)
 POINTS = 240
+_SET_OPERATOR = re.compile(r"\b(or|and|unless)\b", re.IGNORECASE)
 _COMPARED = re.compile(
-    r"^(?P<left>.+?)\s*(?P<sign><=?|>=?)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?)$"
+    r"^(?P<left>.+?)\s*(?P<sign><=?|>=?)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?)$", re.DOTALL
 )
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -39,6 +42,7 @@ class ChartPlan:
         ended_at: where it ends; None while it fires.
         title: one line.
         alt: the picture in words.
+        labels: what all alerts have in common; a series that differs in one is not drawn.
     """
 
     expression: str
@@ -51,6 +55,7 @@ class ChartPlan:
     ended_at: datetime | None
     title: str
     alt: str
+    labels: Mapping[str, str]
 
 
 def chart_plan(incident: Incident, context: RenderContext) -> ChartPlan | None:
@@ -83,25 +88,65 @@ def chart_plan(incident: Incident, context: RenderContext) -> ChartPlan | None:
         ended_at=incident.resolved_at,
         title=title,
         alt=alt,
+        labels=_labels(incident),
     )
 
 
 def split_comparison(expression: str) -> tuple[str, float | None, float | None]:
     """The side that is drawn, and the lower and upper limit that it is compared with.
 
-    Only a comparison with a number at the very end is split; anything else is drawn whole.
+    Understood are comparisons with a number, ``x > high or x < low`` of one x, and conditions
+    added by ``and`` or ``unless``, which are not drawn. Anything else is drawn whole.
     """
-    found = _COMPARED.match(expression.strip())
-    if found is None or not _balanced(found["left"]):
+    first, *others = _clauses(expression)
+    found = _comparison(first[1])
+    if found is None:
+        inner = first[1].strip()
+        if len(others) and inner.startswith("(") and inner.endswith(")") and _balanced(inner[1:-1]):
+            return split_comparison(inner[1:-1])
         return expression.strip(), None, None
+    drawn, low, high = found
+    for operator, clause in others:
+        more = _comparison(clause) if operator == "or" else None
+        if more is not None and more[0] == drawn:
+            low, high = more[1] if low is None else low, more[2] if high is None else high
+    return drawn, low, high
+
+
+def _clauses(expression: str) -> list[tuple[str, str]]:
+    """The parts between set operators outside of brackets and quotes, each with its operator."""
+    parts, operator, start = [], "", 0
+    for match in _SET_OPERATOR.finditer(expression):
+        before = expression[start : match.start()]
+        if _balanced(expression[: match.start()]) and before.strip():
+            parts.append((operator, before))
+            operator, start = match[1].lower(), match.end()
+    return [*parts, (operator, expression[start:])]
+
+
+def _comparison(clause: str) -> tuple[str, float | None, float | None] | None:
+    found = _COMPARED.match(clause.strip())
+    if found is None or not _balanced(found["left"]):
+        return None
     limit = float(found["limit"])
-    if found["sign"].startswith(">"):
-        return found["left"], None, limit
-    return found["left"], limit, None
+    above = found["sign"].startswith(">")
+    return found["left"].strip(), None if above else limit, limit if above else None
 
 
 def _balanced(text: str) -> bool:
-    return all(text.count(a) == text.count(b) for a, b in ("()", "{}", "[]"))
+    """Whether every bracket and quote is closed again, in order."""
+    depth = 0
+    for char in _QUOTED.sub("", text):
+        depth += (char in "([{") - (char in ")]}")
+        if depth < 0 or char in "\"'`":
+            return False
+    return depth == 0
+
+
+def _labels(incident: Incident) -> dict[str, str]:
+    found = [alert.labels for alert in _candidates(incident)]
+    pairs = set(found[0].items()).intersection(*(labels.items() for labels in found[1:]))
+    return {name: value for name, value in pairs if name not in {"alertname", "severity"}}
 
 
 def _candidates(incident: Incident) -> list[IncidentAlert]:
