@@ -85,8 +85,9 @@ def prepare(plan: Plan) -> None:
                 token.write_text(f"{plan.settings.notifier.bearer_token}\n", "utf-8")
         rendered = data / "rendered"
         render.write(rendered, _render(plan))
-        empty = data / "wiltonos.toml"
-        empty.touch()
+        # root's own file may be closed to the user of the containers: they get a copy
+        copy = plan.config.read_bytes() if plan.config else b""
+        (data / "wiltonos.toml").write_bytes(copy)
         for path in (data, plan.places.secrets, *token_files(plan).values()):
             owner.take(path)
         if plan.demo:
@@ -107,7 +108,7 @@ def variables(plan: Plan, owner: Owner) -> dict[str, str]:
         "WILTONOS_UID": str(owner.uid),
         "WILTONOS_GID": str(owner.gid),
         "WILTONOS_CONTEXT": str(_context()),
-        "WILTONOS_TOML": str(plan.config or data / "wiltonos.toml"),
+        "WILTONOS_TOML": str(_configuration(plan, data)),
         "WILTONOS_SECRETS": str(plan.places.secrets),
         "WILTONOS_NOTIFIER_TOKEN": str(token_files(plan)["notifier"]),
         "WILTONOS_DATA": str(data),
@@ -126,6 +127,11 @@ def variables(plan: Plan, owner: Owner) -> dict[str, str]:
         "WILTONOS_ALERTMANAGER_PORT": str(ports.alertmanager),
         "WILTONOS_GRAFANA_PORT": str(ports.grafana),
     }
+
+
+def _configuration(plan: Plan, data: Path) -> Path:
+    mine = plan.config is not None and os.geteuid() != 0
+    return plan.config if mine and plan.config else data / "wiltonos.toml"
 
 
 def _context() -> Path:

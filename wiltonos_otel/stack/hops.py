@@ -285,15 +285,15 @@ def check_chats(pipe: Pipe) -> Finding:
             "; ".join(str(word) for word in words)[:300],
             "wt notifier test sends to each channel; wt notifier dead-letters list",
         )
-    channels = body.get("channels") if isinstance(body, dict) else None
-    if channels in ([], {}, 0):
+    channels = pipe.record.channels
+    if not channels:
         return Finding(
             "chat channels",
             Verdict.NOTE,
             "none is configured: messages go to the inbox only",
-            "add [[notifier.channels]] to wiltonos.toml",
+            "add [[notifier.channels]] to wiltonos.toml, then wt metrics down and bootstrap again",
         )
-    return _ok("chat channels", "no failed delivery is known")
+    return _ok("chat channels", f"no failed delivery is known: {', '.join(channels)}")
 
 
 def check_grafana(pipe: Pipe) -> Finding:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +27,7 @@ class NotifierPart(BaseModel):
     alertmanager_url: StackUrl = "http://127.0.0.1:9093"
     prometheus_url: StackUrl = "http://127.0.0.1:9090"
     grafana_url: StackUrl = "http://127.0.0.1:3000"
+    channels: tuple[dict[str, Any], ...] = ()
 
 
 class StackSettings(Settings):

@@ -29,6 +29,7 @@ class Record(BaseModel):
         state_dir: directory of the state files.
         demo: whether they are simulated.
         tokens: file of the token by service, where a service has one.
+        channels: names of the chat channels.
         grafana: whether a Grafana belongs to it.
         socket: supervisor's socket (native).
         complete: whether bootstrap came to its end.
@@ -46,6 +47,7 @@ class Record(BaseModel):
     state_dir: Path
     demo: bool
     tokens: dict[str, Path]
+    channels: tuple[str, ...] = ()
     grafana: bool = False
     socket: Path | None = None
     complete: bool = False
@@ -74,6 +76,7 @@ def describe(plan: Plan, mode: Mode, socket: Path | None = None) -> Record:
         state_dir=plan.state_dir,
         demo=plan.demo,
         tokens={"notifier": plan.token_file} if plan.token_file else {},
+        channels=tuple(str(c.get("name")) for c in plan.settings.notifier.channels),
         socket=socket,
     )
 

@@ -113,9 +113,13 @@ class _Bench:
         self.recipe = recipe
         self.work = work
         self.watcher = watcher
-        go = find_go(directory, environ, watcher.note)
-        self.go, path = go.argv[0], [str(go.directory)]
+        path: list[str] = []
+        self.go = ""
         self.npm: tuple[str, ...] = ()
+        if recipe.needs_go:
+            go = find_go(directory, environ, watcher.note)
+            self.go = go.argv[0]
+            path.append(str(go.directory))
         if recipe.needs_node:
             npm = find_npm(directory, environ, watcher.note)
             self.npm = npm.argv

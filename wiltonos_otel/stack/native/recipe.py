@@ -3,6 +3,7 @@
 import platform
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import assert_never
 
 # how usual durations were measured: two cores, warm network, empty build cache
 USUAL_CORES = 2
@@ -75,7 +76,6 @@ class Recipe:
         version: the version that it builds.
         steps: in order.
         produces: files that the result must hold, relative to it.
-        needs_node: whether a step needs Node and npm.
     """
 
     name: str
@@ -83,22 +83,48 @@ class Recipe:
     version: str
     steps: tuple[Step, ...]
     produces: tuple[str, ...]
-    needs_node: bool = False
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits that change with the recipe, and with system and processor."""
-        text = repr((self, GO_FLAGS, platform.system(), platform.machine()))
-        return sha256(text.encode()).hexdigest()[:12]
+        """Twelve hex digits that change with what is built, on what system and processor."""
+        steps = tuple(_essence(step) for step in self.steps)
+        what = (self.version, steps, self.produces, GO_FLAGS, platform.system(), platform.machine())
+        return sha256(repr(what).encode()).hexdigest()[:12]
 
     @property
     def directory(self) -> str:
         """Name of the directory in the cache that holds the result."""
         return f"{self.name}-{self.version}-{self.digest}"
 
+    @property
+    def needs_node(self) -> bool:
+        """Whether a step needs Node and npm."""
+        return any(isinstance(step, Command) and "{npm}" in step.argv for step in self.steps)
+
+    @property
+    def needs_go(self) -> bool:
+        """Whether a step needs Go."""
+        return any(
+            isinstance(step, CopyModule) or (isinstance(step, Command) and "{go}" in step.argv)
+            for step in self.steps
+        )
+
     def usual_seconds(self, cores: int) -> int:
         """How long a build with an empty cache usually takes."""
         return sum(usual_seconds(step, cores) for step in self.steps)
+
+
+def _essence(step: Step) -> tuple[object, ...]:
+    """What a step does; how it is called and how long it takes is no part of that."""
+    match step:
+        case Command():
+            return step.argv, step.directory
+        case CopyModule():
+            return step.module, step.into, step.subtree
+        case Place():
+            return step.path, step.content
+        case _:
+            assert_never(step)
 
 
 def usual_seconds(step: Step, cores: int) -> int:

@@ -155,7 +155,6 @@ def prometheus_ui() -> Recipe:
             ),
         ),
         produces=(f"{_STATIC}/mantine-ui/index.html",),
-        needs_node=True,
     )
 
 
