@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -11,6 +10,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
 from wiltonos_otel.scrape.family import Families, Style
+from wiltonos_otel.scrape.garbage import paused
 from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
 from wiltonos_service.telemetry.formats import Format, negotiate
 
@@ -94,14 +94,15 @@ class FastMetricReader(MetricReader):
                 self._under_way.pop(key, None)
 
     def _render_in_turn(self, format_: Format, names: frozenset[str]) -> Exposition:
-        parts: list[bytes] = []
-        with self._turn:
-            data = self._collect_now()
-            for text in self._families.render(data, names, openmetrics=format_.openmetrics):
-                # a lone surrogate has no encoding, and one label must not cost the scrape
-                parts.append(text.encode("utf-8", "replace"))
-                time.sleep(0)
-        return Exposition(format_.content_type, b"".join(parts))
+        with self._turn, paused():
+            body = self._render_text(names, openmetrics=format_.openmetrics)
+        return Exposition(format_.content_type, body)
+
+    def _render_text(self, names: frozenset[str], *, openmetrics: bool) -> bytes:
+        """Collect and render; nothing of the collection is left when this returns."""
+        texts = self._families.render(self._collect_now(), names, openmetrics=openmetrics)
+        # a lone surrogate has no encoding, and one label must not cost the scrape
+        return b"".join([text.encode("utf-8", "replace") for text in texts])
 
     def _collect_now(self) -> MetricsData:
         if self._closed:

@@ -16,8 +16,8 @@ from wiltonos_otel.scrape.exemplar import exemplified, newest
 from wiltonos_otel.scrape.names import TOTAL
 from wiltonos_otel.scrape.text import Attributes, Labels, labels_of, number, pairs
 
-# lines between two moments at which other threads may run; well under a millisecond
-CHUNK = 250
+# series whose text is joined and encoded at once: no call holds other threads up for long
+CHUNK = 500
 # series that may be gone and still remembered
 SLACK = 64
 
@@ -55,7 +55,9 @@ class Stream(Generic[P, S]):
         self._forget()
 
     def _forget(self) -> None:
-        self._known: dict[int, tuple[Attributes, tuple[str, ...]]] = {}
+        # no object per series that the garbage collector would have to visit
+        self._attributes: dict[int, Attributes] = {}
+        self._layout: dict[int, tuple[str, ...]] = {}
         self._stems: dict[int, S] = {}
         self._distinct: set[S] = set()
         self._layouts: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -82,7 +84,7 @@ class Stream(Generic[P, S]):
 
     def label_names(self, points: Iterable[P]) -> set[str]:
         """Every label name of these series, which must be known."""
-        layouts = {self._known[id(point.attributes)][1] for point in points}
+        layouts = {self._layout[id(point.attributes)] for point in points}
         return {name for layout in layouts for name in layout}
 
     def padded(self, points: Sequence[P], names: tuple[str, ...]) -> list[S]:
@@ -105,11 +107,11 @@ class Stream(Generic[P, S]):
     def _learn(self, points: Iterable[P]) -> None:
         for point in points:
             key = id(point.attributes)
-            if key not in self._known:
+            if key not in self._attributes:
                 labels = self._labels(point.attributes)
                 names = tuple(labels)
-                names = self._layouts.setdefault(names, names)
-                self._known[key] = point.attributes, names
+                self._layout[key] = names = self._layouts.setdefault(names, names)
+                self._attributes[key] = point.attributes
                 self._stems[key] = stem = self._stem(labels, names)
                 self._distinct.add(stem)
 
