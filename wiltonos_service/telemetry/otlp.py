@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -63,7 +64,9 @@ class OtlpHttp:
         """Post once."""
         # an attempt that never reaches the network could not be encoded: it never will be
         self._session.attempt = Attempt(Outcome.REFUSED, "the batch cannot be encoded")
-        self._exporter.export(data)
+        # 1.39 lets exceptions other than connection errors through
+        with suppress(requests.RequestException):
+            self._exporter.export(data)
         return self._session.attempt
 
     def close(self) -> None:

@@ -199,7 +199,7 @@ class QueueingExporter(MetricExporter):
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
-            attempt = self._sender.send(batch.data)
+            attempt = self._send(batch)
             with self._changed:
                 self._settle(batch, attempt)
                 self._changed.notify_all()
@@ -208,6 +208,14 @@ class QueueingExporter(MetricExporter):
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+
+    def _send(self, batch: _Batch) -> Attempt:
+        try:
+            return self._sender.send(batch.data)
+        except Exception as error:
+            # the thread must outlive a batch that the exporter stumbles over
+            log.exception("a push to %s cannot be made", self._sender.target)
+            return Attempt(Outcome.REFUSED, type(error).__name__)
 
     def _next(self) -> _Batch | None:
         with self._changed:

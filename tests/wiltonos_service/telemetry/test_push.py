@@ -145,3 +145,19 @@ def test_change_of_reason_is_said_and_its_repetition_is_not(
         "works again",
     ]
     queue.shutdown()
+
+
+def test_queue_outlives_a_transport_that_raises(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that the exporter stumbles over is lost, and the next one goes."""
+    with monkeypatch.context() as stumbling:
+        stumbling.setattr(receiver, "send", lambda _data: 1 / 0)
+        queue = exporter(receiver)
+        queue.export(MetricsData([]))
+        until(queue, lambda: queue._lost == 1)
+    queue.export(MetricsData([]))
+    assert queue.force_flush(5000)
+    assert queue.health().delivered == 1
+    assert "ZeroDivisionError" in caplog.text
+    queue.shutdown()
