@@ -22,6 +22,7 @@ class IncidentAlert:
     Attributes:
         group_key: the Alertmanager group that reported it last.
         ends_at: None while it fires.
+        seen_at: when this state was first reported to us; None where nobody noted it.
     """
 
     fingerprint: str
@@ -32,6 +33,7 @@ class IncidentAlert:
     ends_at: datetime | None
     group_key: str
     generator_url: str = ""
+    seen_at: datetime | None = None
 
     @property
     def name(self) -> str:

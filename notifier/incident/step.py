@@ -16,8 +16,8 @@ from notifier.incident.reason import Reason
 from notifier.incident.severity import worst
 
 # Alertmanager retries one notification for max(group_interval, 10 s), 5 minutes by default
-# (notify/notify.go): a "firing" of before the end that arrives later than this is no straggler but
-# an alert that went on while Alertmanager had timed it out.
+# (notify/notify.go): a "firing" of before the end that arrives so much later than the end was
+# reported is no straggler but an alert that went on while Alertmanager had timed it out.
 STRAGGLER_SECONDS = 300.0
 # an incident that lives for weeks must not grow for ever
 KEPT_RESOLVED = 500
@@ -90,6 +90,7 @@ def _observe(alert: Alert, notification: Notification, now: datetime) -> Inciden
         ends_at=ends_at,
         group_key=notification.group_key,
         generator_url=alert.generator_url,
+        seen_at=now,
     )
 
 
@@ -122,10 +123,9 @@ def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> Inc
     """The one of the two that counts; ``before`` itself when nothing is new."""
     if _instant(observed) > _instant(before):
         return observed
-    straggles = before.ends_at is None or now - before.ends_at <= timedelta(
-        seconds=STRAGGLER_SECONDS
-    )
-    if straggles or before.ends_at is None or observed.status is AlertStatus.RESOLVED:
+    if before.ends_at is None or observed.status is AlertStatus.RESOLVED:
+        return before
+    if now - (before.seen_at or now) <= timedelta(seconds=STRAGGLER_SECONDS):
         return before
     return replace(observed, starts_at=before.ends_at + _MOMENT)
 
@@ -139,10 +139,17 @@ def _said(before: IncidentAlert | None, after: IncidentAlert) -> Reason:
 
 
 def _over(incident: Incident, fold: _Fold, now: datetime, reopen_seconds: float) -> bool:
-    """Whether an alert fires so long after the end that it is another incident."""
-    if incident.resolved_at is None or not _fires(fold.newer):
+    """Whether what fires began so long after the end that it is another incident.
+
+    The alert's own start counts, so that a late delivery makes no difference; one that went on
+    through a timeout began, for the reader, now.
+    """
+    ended = incident.resolved_at
+    if ended is None or not _fires(fold.newer):
         return False
-    return now - incident.resolved_at > timedelta(seconds=reopen_seconds)
+    firing = [alert.starts_at for alert in fold.newer.values() if alert.ends_at is None]
+    began = min(start if start > ended + _MOMENT else now for start in firing)
+    return began - ended > timedelta(seconds=reopen_seconds)
 
 
 def _fires(alerts: Mapping[str, IncidentAlert]) -> bool:

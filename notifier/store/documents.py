@@ -57,6 +57,7 @@ def _alert(raw: Mapping[str, Any]) -> IncidentAlert:
         ends_at=_instant(raw["ends_at"]),
         group_key=raw["group_key"],
         generator_url=raw.get("generator_url", ""),
+        seen_at=_instant(raw.get("seen_at")),
     )
 
 

@@ -1,0 +1,251 @@
+"""The step that a notification makes an incident take."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count, permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifier.alerts import Notification
+from notifier.incident import Incident, Phase, Reason, Step, step
+from notifier.incident.step import KEPT_RESOLVED
+from notifier.payload import parse
+from notifier.testing.webhooks import Body, alert, encoded, webhook
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+REOPEN_SECONDS = 600.0
+
+
+def at(minutes: float) -> datetime:
+    """So many minutes after the start."""
+    return START + timedelta(minutes=minutes)
+
+
+class Play:
+    """Feeds notifications to one incident after the other."""
+
+    def __init__(self, incident_by: tuple[str, ...] = ()) -> None:
+        self.incident: Incident | None = None
+        self._by = incident_by
+        self._ids = count()
+
+    def __call__(self, body: Body, minute: float = 0.0) -> Step:
+        """Take the body in at that minute."""
+        made = step(
+            self.incident,
+            notification(body),
+            self._by,
+            at(minute),
+            REOPEN_SECONDS,
+            lambda: f"incident-{next(self._ids)}",
+        )
+        self.incident = made.incident
+        return made
+
+
+def notification(body: Body) -> Notification:
+    """What the receiver makes of the body."""
+    return parse(encoded(body))
+
+
+def firing(name: str = "A", start: float = 0.0, severity: str = "warning") -> Body:
+    """An alert that fires since that minute."""
+    return alert(name, starts_at=at(start), severity=severity)
+
+
+def resolved(name: str = "A", start: float = 0.0, end: float = 1.0) -> Body:
+    """An alert that fired from one minute to the other."""
+    return alert(name, starts_at=at(start), ends_at=at(end))
+
+
+def test_the_first_notification_opens_an_incident() -> None:
+    """It fires, has revision 1, and began when its alert did."""
+    made = Play()(webhook(firing(start=1)), 2)
+    assert made.changed
+    assert made.reasons == {Reason.FIRST, Reason.NEW_ALERT}
+    assert made.incident is not None
+    assert made.incident.phase is Phase.FIRING
+    assert made.incident.revision == 1
+    assert made.incident.opened_at == at(1)
+
+
+def test_a_repeated_notification_changes_nothing() -> None:
+    """Neither a retry nor Alertmanager's repeat interval makes a new revision."""
+    play = Play()
+    first = play(webhook(firing()))
+    again = play(webhook(firing()), 240)
+    assert again == Step(first.incident, frozenset({Reason.REPEATED}), changed=False)
+
+
+def test_a_second_alertmanager_is_not_news() -> None:
+    """Another start and another address are no difference: a pair runs without a cluster."""
+    play = Play()
+    play(webhook(firing(start=0)))
+    other = play(webhook(firing(start=0.5), externalURL="http://other:9093"), 1)
+    assert not other.changed
+
+
+def test_a_new_and_worse_alert_says_both() -> None:
+    """A critical alert that joins a warning is new and worse."""
+    play = Play()
+    play(webhook(firing("A")))
+    made = play(webhook(firing("A"), firing("B", severity="critical")), 1)
+    assert made.reasons >= {Reason.NEW_ALERT, Reason.WORSE}
+    assert made.incident is not None
+    assert made.incident.revision == 2
+
+
+def test_state_accumulates_over_notifications() -> None:
+    """An alert that resolved earlier is absent from the last body, and still part of the end."""
+    play = Play()
+    play(webhook(firing("A"), firing("B")))
+    part = play(webhook(resolved("A"), firing("B")), 1)
+    assert part.reasons == {Reason.PARTLY_RESOLVED}
+    end = play(webhook(resolved("B", end=2)), 2)
+    assert end.reasons == {Reason.RESOLVED}
+    assert end.incident is not None
+    assert end.incident.phase is Phase.RESOLVED
+    assert end.incident.resolved_at == at(2)
+    assert len(end.incident.alerts) == 2
+
+
+def test_firing_again_soon_reopens_the_same_incident() -> None:
+    """Within the time it is a flap of the same incident, and counted."""
+    play = Play()
+    play(webhook(firing()))
+    play(webhook(resolved(end=1)), 1)
+    made = play(webhook(firing(start=5)), 5)
+    assert made.reasons == {Reason.REOPENED}
+    assert made.incident is not None
+    assert (made.incident.id, made.incident.reopened) == ("incident-0", 1)
+    assert made.incident.resolved_at is None
+
+
+def test_firing_again_late_is_another_incident() -> None:
+    """After the time the old incident stays as it was, and only what is new is in the other."""
+    play = Play()
+    play(webhook(firing("A"), firing("B")))
+    play(webhook(resolved("A"), resolved("B")), 1)
+    made = play(webhook(resolved("A"), firing("B", start=60)), 60)
+    assert made.incident is not None
+    assert made.incident.id == "incident-1"
+    assert [each.name for each in made.incident.alerts] == ["B"]
+
+
+def test_resolve_before_firing_is_remembered() -> None:
+    """The straggling "firing" of an alert that has ended opens nothing that would fire for ever."""
+    play = Play()
+    first = play(webhook(resolved(end=1)), 1)
+    assert first.incident is not None
+    assert first.incident.phase is Phase.RESOLVED
+    late = play(webhook(firing(start=0)), 2)
+    assert late.reasons == {Reason.STALE}
+    assert not late.changed
+
+
+def test_an_alert_that_went_on_after_a_timeout_fires_again() -> None:
+    """Alertmanager times an alert out when Prometheus is away, and hears later that it went on."""
+    play = Play()
+    play(webhook(firing()))
+    play(webhook(resolved(end=4)), 4)
+    made = play(webhook(firing(start=0)), 10)
+    assert made.reasons == {Reason.REOPENED}
+    assert play(webhook(resolved(end=12)), 12).reasons == {Reason.RESOLVED}
+
+
+def test_groups_that_agree_on_the_labels_fold() -> None:
+    """One incident per job and instance; over only when every group is."""
+    play = Play(("job", "instance"))
+    labels = {"job": "j", "instance": "i"}
+    play(webhook(firing("A"), group_key="a", group_labels=labels | {"alertname": "A"}))
+    play(webhook(firing("B"), group_key="b", group_labels=labels | {"alertname": "B"}), 1)
+    part = play(webhook(resolved("A"), group_key="a", group_labels=labels), 2)
+    assert part.incident is not None
+    assert part.incident.phase is Phase.FIRING
+    assert part.incident.group_keys == ("a", "b")
+    assert part.incident.labels == labels
+
+
+def test_an_empty_notification_is_no_incident() -> None:
+    """A group without alerts says nothing."""
+    assert Play()(webhook()) == Step(None, frozenset({Reason.EMPTY}), changed=False)
+
+
+def test_what_the_sender_left_out_is_news_when_it_grows() -> None:
+    """A group beyond max_alerts shows how many alerts are not listed."""
+    play = Play()
+    play(webhook(firing()))
+    made = play(webhook(firing(), truncatedAlerts=7), 1)
+    assert made.reasons == {Reason.TRUNCATED}
+    assert made.incident is not None
+    assert made.incident.truncated_alerts == 7
+
+
+def test_a_long_life_stays_bounded() -> None:
+    """Only the newest resolved alerts are kept, and every firing one."""
+    play = Play()
+    gone = [resolved(f"old{number}", end=number / 1000) for number in range(KEPT_RESOLVED + 50)]
+    made = play(webhook(firing("A")))
+    made = play(webhook(firing("A"), *gone), 1)
+    assert made.incident is not None
+    assert len(made.incident.alerts) == KEPT_RESOLVED + 1
+    assert "old0" not in {each.name for each in made.incident.alerts}
+
+
+# the life of one alert: it fires and resolves in turns, each at its own minute
+lives = st.lists(st.integers(1, 30), min_size=1, max_size=5, unique=True).map(sorted)
+
+
+@given(lives=st.lists(lives, min_size=1, max_size=3), data=st.data())
+def test_any_order_of_any_bodies_ends_in_the_right_state(
+    lives: list[list[int]], data: st.DataObject
+) -> None:
+    """Delayed, repeated and reordered, the bodies lead to the last state of every alert."""
+    bodies = [body for number, life in enumerate(lives) for body in _bodies(f"A{number}", life)]
+    order = data.draw(st.permutations(bodies + data.draw(st.lists(st.sampled_from(bodies)))))
+    play = Play()
+    for body in order:
+        play(body, 31)
+    incident = play.incident
+    assert incident is not None
+    open_ones = {f"A{number}" for number, life in enumerate(lives) if len(life) % 2}
+    assert {each.name for each in incident.firing} == open_ones
+    assert incident.phase is (Phase.FIRING if open_ones else Phase.RESOLVED)
+
+
+def _bodies(name: str, life: list[int]) -> list[Body]:
+    bodies = []
+    for index, minute in enumerate(life):
+        if index % 2 == 0:
+            bodies.append(webhook(firing(name, start=minute)))
+        else:
+            start = life[index - 1]
+            bodies.append(webhook(resolved(name, start=start, end=minute)))
+    return bodies
+
+
+def test_every_order_of_a_short_life_ends_alike() -> None:
+    """Fire, resolve, fire, resolve: all 24 orders of arrival end resolved."""
+    bodies = _bodies("A", [26, 27, 28, 29])
+    for order in permutations(bodies):
+        play = Play()
+        for body in order:
+            play(body, 30)
+        assert play.incident is not None
+        assert play.incident.phase is Phase.RESOLVED
+
+
+@given(lives, st.data())
+def test_a_revision_grows_by_one_exactly_when_something_changed(
+    life: list[int], data: st.DataObject
+) -> None:
+    """Readers can rely on the revision to tell whether they have seen it."""
+    play = Play()
+    for body in data.draw(st.permutations(_bodies("A", life))):
+        before = play.incident
+        made = play(body, 31)
+        assert made.incident is not None
+        assert made.reasons
+        same = before is not None and before.id == made.incident.id
+        grown = made.incident.revision - (before.revision if before and same else 0)
+        assert grown == int(made.changed)
