@@ -1,7 +1,15 @@
 """When to try again, and when to stop: pure."""
 
-import random
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Chance(Protocol):
+    """What of ``random.Random`` is needed; the caller brings it."""
+
+    def uniform(self, a: float, b: float, /) -> float:
+        """A number between a and b."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class Backoff:
     give_up_attempts: int = 12
     give_up_seconds: float = 3600.0
 
-    def delay(self, attempts: int, rng: random.Random) -> float:
+    def delay(self, attempts: int, rng: Chance) -> float:
         """Seconds to wait after so many failed attempts (1 or more)."""
         # 2**64 seconds is beyond every cap; a larger exponent would only overflow
         bound = min(self.cap_seconds, self.base_seconds * 2.0 ** min(max(attempts, 1) - 1, 64))
