@@ -14,6 +14,7 @@ from wiltonos_otel.feed import SignalFeed
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Snapshot
+from wiltonos_otel.scrape import FastMetricReader
 from wiltonos_otel.settings import Settings
 from wiltonos_otel.sources.directory import StateDirectory
 from wiltonos_otel.web.app import LivePage, View, add_health, add_metrics
@@ -145,10 +146,11 @@ def run_exporter(loaded: Loaded[Settings]) -> None:
 
 def _make_telemetry(loaded: Loaded[Settings]) -> Telemetry:
     table = loaded.settings.telemetry
+    fast = loaded.settings.exporter.scrape_reader == "fast"
     return Telemetry(
         Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset),
         push=Push(table.otlp_endpoint, table.export_interval_seconds),
-        scrape=StockReader(),
+        scrape=FastMetricReader() if fast else StockReader(),
     )
 
 
