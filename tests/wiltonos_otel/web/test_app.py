@@ -8,8 +8,6 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from wiltonos_otel.web.events import EventStream
-
 
 async def test_nothing_is_made_up_before_the_first_sample(exporter: Any) -> None:
     """No Φ, no band, no history: only the policy."""
@@ -106,16 +104,6 @@ async def test_foreign_host_name_is_refused(exporter: Any) -> None:
     """DNS rebinding shows nobody the page."""
     async with exporter.http.get(f"{exporter.url}/api/v1/phi", headers={"Host": "evil"}) as answer:
         assert answer.status == 403
-
-
-async def test_reader_that_falls_behind_gets_the_newest() -> None:
-    """Memory is bounded by dropping what is old."""
-    stream = EventStream()
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue(2)
-    stream._readers.add(queue)
-    for number in range(100):
-        stream.publish(str(number))
-    assert [queue.get_nowait(), queue.get_nowait()] == [b"data: 98\n\n", b"data: 99\n\n"]
 
 
 async def test_service_with_readers_ends_at_once(exporter: Any) -> None:
