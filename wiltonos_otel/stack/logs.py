@@ -3,7 +3,8 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,14 +38,17 @@ def last_lines(file: Path, count: int = LINES) -> list[str]:
         return []
 
 
-def follow(files: dict[str, Path], pause: float = PAUSE_SECONDS) -> Iterator[tuple[str, str]]:
+def follow(
+    files: dict[str, Path], pause: float = PAUSE_SECONDS
+) -> Generator[tuple[str, str], None, None]:
     """Service and line, as they are written; survives that a log is rotated. Never ends."""
-    tails = [(name, _Tail(file)) for name, file in files.items()]
-    while True:
-        for name, tail in tails:
-            for line in tail.lines():
-                yield name, line
-        time.sleep(pause)
+    with ExitStack() as stack:
+        tails = [(name, stack.enter_context(closing(_Tail(file)))) for name, file in files.items()]
+        while True:
+            for name, tail in tails:
+                for line in tail.lines():
+                    yield name, line
+            time.sleep(pause)
 
 
 class _Tail:
@@ -56,6 +60,11 @@ class _Tail:
         self._opened: BinaryIO | None = None
         self._open(at_end=True)
 
+    def close(self) -> None:
+        """Close the file."""
+        if self._opened:
+            self._opened.close()
+
     def lines(self) -> Sequence[str]:
         """The whole lines that came since the last call."""
         read = self._opened.read() if self._opened else b""
@@ -66,8 +75,7 @@ class _Tail:
         return [_text(line) for line in whole]
 
     def _open(self, *, at_end: bool) -> None:
-        if self._opened:
-            self._opened.close()
+        self.close()
         try:
             self._opened = self._file.open("rb")
         except OSError:
