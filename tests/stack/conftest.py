@@ -1,8 +1,6 @@
 """The real Collector, Prometheus and Alertmanager, on free ports and in a directory of the test."""
 
 import json
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,12 +17,11 @@ from typing import Any
 import pytest
 
 from wiltonos_otel.policy import Policy
-from wiltonos_otel.stack import flags, render
+from wiltonos_otel.stack import flags, render, rules_check
 from wiltonos_otel.stack.addresses import Files, native_addresses
 from wiltonos_otel.stack.ports import LOOPBACK, Ports
 
 PROGRAMS = ("otelcol", "prometheus", "promtool", "alertmanager", "amtool")
-ENV_BIN = "WILTONOS_NATIVE_BIN"
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -70,13 +67,8 @@ def answers(url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def binaries() -> dict[str, Path]:
-    """Paths of the real programs; a machine without them skips."""
-    directory = os.environ.get(ENV_BIN)
-    found = {
-        name: Path(path)
-        for name in PROGRAMS
-        if (path := shutil.which(name, path=directory) if directory else shutil.which(name))
-    }
+    """Paths of the real programs; where they are not built yet the test is skipped."""
+    found = {name: path for name in PROGRAMS if (path := rules_check.find(name))}
     missing = [name for name in PROGRAMS if name not in found]
     if missing:
         pytest.skip(f"not built yet: {', '.join(missing)}; run ./wt metrics bootstrap --native")

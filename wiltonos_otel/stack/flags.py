@@ -2,18 +2,31 @@
 
 from pathlib import PurePath
 
+from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack.addresses import Addresses
 
 RETENTION = "30d"
+# rule_files is a pattern, and its directory becomes part of it
+_GLOB = frozenset("*?[\\")
 
 
 def collector(config: PurePath) -> list[str]:
     """Arguments of the Collector."""
-    return [f"--config={config}"]
+    # with its scheme, since a colon in the path would be taken for one
+    return [f"--config=file:{config}"]
 
 
 def prometheus(config: PurePath, data: PurePath, addresses: Addresses) -> list[str]:
-    """Arguments of Prometheus; ``data`` is the directory of its database."""
+    """Arguments of Prometheus; ``data`` is the directory of its database.
+
+    Raises:
+        WiltonosError: Prometheus would not find its rules in that directory.
+    """
+    if odd := _GLOB.intersection(str(config)):
+        raise WiltonosError(
+            f"{config.parent}: Prometheus reads {' '.join(sorted(odd))} in a path as a pattern and "
+            "would run without rules; choose a directory without them"
+        )
     return [
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
