@@ -110,7 +110,7 @@ class QueueingExporter(MetricExporter):
         max_batches: int,
         max_points: int = 100_000,
         retry_seconds: float = 1.0,
-        close_seconds: float = 1.2,
+        close_seconds: float = 1.0,
         prepare: Prepare | None = None,
     ) -> None:
         super().__init__(preferred_temporality=dict(CUMULATIVE))
