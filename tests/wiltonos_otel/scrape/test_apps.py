@@ -24,7 +24,7 @@ class Quiet(WSGIRequestHandler):
 @pytest.fixture
 def wsgi(both: Any) -> Iterator[HTTPConnection]:
     """A connection to a WSGI server, which validates what the application does."""
-    both.provider.get_meter("a").create_gauge("g").set(1)
+    both.provider.get_meter("a").create_up_down_counter("g").add(1)
     server = make_server("127.0.0.1", 0, validator(make_wsgi_app(both.fast)), handler_class=Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -76,7 +76,7 @@ async def call(reader: FastMetricReader, **scope: Any) -> tuple[int, dict[bytes,
 
 async def test_asgi_answers_scrapes(both: Any) -> None:
     """Also where the scraper repeats a header field."""
-    both.provider.get_meter("a").create_gauge("g").set(1)
+    both.provider.get_meter("a").create_up_down_counter("g").add(1)
     headers = [
         (b"accept", b"text/plain;q=0.1"),
         (b"accept", b"application/openmetrics-text"),

@@ -29,7 +29,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     reader: ScrapeReader = request.param()
     provider = MeterProvider([reader.reader], Resource({"service.name": "s"}))
     meter = provider.get_meter("test")
-    meter.create_gauge("wiltonos.phi.ratio", "{ratio}", "Φ").set(0.75, {"loop": "breath"})
+    meter.create_up_down_counter("wiltonos.phi.ratio", "{ratio}", "Φ").add(0.75, {"loop": "breath"})
     meter.create_counter("doses", "{dose}", "Doses").add(3)
     meter.create_histogram("size", "By", "Size").record(7)
     app = web.Application()

@@ -32,7 +32,7 @@ KEYS = ("zone", "a.b", "1st", "Ünï", "lf", "z-z", "Q")
 
 # a letter in front, so that no text reads like a number or like JSON
 words = st.text(max_size=6).map("t{}".format)
-values = words | st.integers(-9, 9) | st.booleans() | st.lists(words, max_size=2)
+values = words | st.integers(-9, 9) | st.booleans() | st.lists(words, max_size=2).map(tuple)
 attributes = st.dictionaries(st.sampled_from(KEYS), values, max_size=3)
 amounts = (
     st.integers(0, 10**18)

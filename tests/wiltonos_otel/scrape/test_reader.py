@@ -33,7 +33,7 @@ def test_provider_without_metrics_is_an_empty_page(both: Any) -> None:
 
 def test_failure_of_a_collection_reaches_the_scraper_and_the_next_one_works(both: Any) -> None:
     """Nothing stays locked."""
-    both.provider.get_meter("a").create_gauge("g").set(1)
+    both.provider.get_meter("a").create_up_down_counter("g").add(1)
     collect = both.fast._collect
 
     def fail(*_args: Any, **_kwargs: Any) -> None:
@@ -67,7 +67,7 @@ def test_series_that_are_gone_are_gone_and_forgotten(both: Any) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_forked_child_renders_even_if_the_parent_was_rendering(both: Any) -> None:
     """A lock that a thread of the parent held does not stop the child."""
-    both.provider.get_meter("a").create_gauge("g").set(1)
+    both.provider.get_meter("a").create_up_down_counter("g").add(1)
     with both.fast._turn, both.fast._changing:
         child = os.fork()
         if child == 0:
@@ -81,7 +81,7 @@ def test_names_choose_families(both: Any) -> None:
     meter = both.provider.get_meter("a")
     meter.create_counter("c", "s").add(1)
     meter.create_histogram("h").record(1)
-    meter.create_gauge("g").set(1)
+    meter.create_up_down_counter("g").add(1)
     assert both.ours(names=["c_seconds_total"]).splitlines()[-1] == "c_seconds_total 1.0"
     assert "h_bucket" in both.ours(names=["h_sum"])
     assert "h_bucket" in both.ours(names=["h"])
@@ -94,9 +94,9 @@ def test_text_is_made_once_per_series() -> None:
     """A second scrape allocates no text of labels: what it keeps does not grow."""
     reader = FastMetricReader()
     provider = MeterProvider([reader])
-    gauge = provider.get_meter("a").create_gauge("g")
+    gauge = provider.get_meter("a").create_up_down_counter("g")
     for index in range(500):
-        gauge.set(index, {"k": f"v{index}"})
+        gauge.add(index, {"k": f"v{index}"})
     reader.render()
     (stream,) = reader._families._streams.values()
     stems = {key: id(stem) for key, stem in stream._stems.items()}

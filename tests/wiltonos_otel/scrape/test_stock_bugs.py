@@ -45,24 +45,24 @@ def test_two_scopes_are_told_apart_by_scope_labels(make: Make) -> None:
 
 def test_equal_series_of_two_scopes_are_shown_once(both: Any) -> None:
     """A scrape never holds a series twice; the first one counts."""
-    both.provider.get_meter("a").create_gauge("g").set(1, {"k": "v"})
-    both.provider.get_meter("b").create_gauge("g").set(2, {"k": "v"})
+    both.provider.get_meter("a").create_up_down_counter("g").add(1, {"k": "v"})
+    both.provider.get_meter("b").create_up_down_counter("g").add(2, {"k": "v"})
     assert both.lines() == ['g{k="v"} 1.0']
 
 
 def test_values_that_read_the_same_are_one_series(both: Any) -> None:
     """True and "true" are two attribute sets, and one series."""
-    gauge = both.provider.get_meter("a").create_gauge("g")
-    gauge.set(1, {"k": True})
-    gauge.set(2, {"k": "true"})
+    gauge = both.provider.get_meter("a").create_up_down_counter("g")
+    gauge.add(1, {"k": True})
+    gauge.add(2, {"k": "true"})
     assert both.lines() == ['g{k="true"} 1.0']
 
 
 def test_a_name_with_two_types_is_exposed_once(both: Any, caplog: pytest.LogCaptureFixture) -> None:
     """The first type wins, and one line in the log says what is missing."""
     both.provider.get_meter("a").create_histogram("size").record(1)
-    both.provider.get_meter("b").create_gauge("size").set(5)
-    both.provider.get_meter("c").create_gauge("size.count").set(6)
+    both.provider.get_meter("b").create_up_down_counter("size").add(5)
+    both.provider.get_meter("c").create_up_down_counter("size.count").add(6)
     with caplog.at_level(logging.WARNING, "wiltonos_otel.scrape"):
         assert len(parse_text(both.ours())) == 2
         assert len(parse_text(both.ours())) == 2
@@ -75,7 +75,7 @@ def test_counter_and_gauge_of_one_name_clash_in_openmetrics_only(both: Any) -> N
     """In the older format x and x_total are two families; OpenMetrics calls both x."""
     meter = both.provider.get_meter("a")
     meter.create_counter("x").add(1)
-    both.provider.get_meter("b").create_gauge("x").set(5)
+    both.provider.get_meter("b").create_up_down_counter("x").add(5)
     assert both.lines() == ["x_total 1.0", "x 5.0"]
     assert [f.type for f in parse_openmetrics(both.openmetrics())] == ["info", "counter"]
 
@@ -142,9 +142,9 @@ def test_exponential_histograms_of_any_range_parse(make: Make) -> None:
 
 def test_concurrent_scrapes_are_each_complete(both: Any) -> None:
     """Never an empty answer and never a series twice, however threads interleave."""
-    gauge = both.provider.get_meter("a").create_gauge("g")
+    gauge = both.provider.get_meter("a").create_up_down_counter("g")
     for index in range(200):
-        gauge.set(index, {"i": str(index)})
+        gauge.add(index, {"i": str(index)})
     expected = both.ours()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
@@ -203,7 +203,9 @@ def test_flush_of_the_provider_leaves_no_trace_in_a_scrape(both: Any) -> None:
 
 def test_colliding_labels_are_joined(both: Any) -> None:
     """a.b and a_b become one label, with both values in the order of their keys."""
-    both.provider.get_meter("a").create_gauge("g").set(1, {"a_b": "2", "a.b": "1", "c": "3"})
+    both.provider.get_meter("a").create_up_down_counter("g").add(
+        1, {"a_b": "2", "a.b": "1", "c": "3"}
+    )
     assert both.lines() == ['g{a_b="1;2",c="3"} 1.0']
 
 
@@ -235,7 +237,7 @@ def test_infinite_bound_of_the_user_is_the_last_bucket() -> None:
 def test_invalid_names_of_views_are_translated(make: Make, name: str, series: str) -> None:
     """A view may call a metric anything; the text stays parseable."""
     both = make([View(instrument_name="x", name=name)])
-    both.provider.get_meter("a").create_gauge("x").set(1)
+    both.provider.get_meter("a").create_up_down_counter("x").add(1)
     assert both.lines() == [f"{series} 1.0"]
     assert parse_openmetrics(both.openmetrics())
 
@@ -243,8 +245,8 @@ def test_invalid_names_of_views_are_translated(make: Make, name: str, series: st
 def test_hostile_values_and_descriptions_are_escaped(both: Any) -> None:
     """What comes back from a parser is what went in."""
     hostile = 'a"b\\c\nd\\ne{}#,=\ré😀'
-    gauge = both.provider.get_meter("a").create_gauge("g", description=hostile)
-    gauge.set(1, {"k": hostile})
+    gauge = both.provider.get_meter("a").create_up_down_counter("g", description=hostile)
+    gauge.add(1, {"k": hostile})
     for families in (parse_text(both.ours()), parse_openmetrics(both.openmetrics())):
         (family,) = [f for f in families if f.name == "g"]
         assert family.samples[0].labels == {"k": hostile}
@@ -253,14 +255,14 @@ def test_hostile_values_and_descriptions_are_escaped(both: Any) -> None:
 
 def test_lone_surrogate_does_not_cost_the_scrape(both: Any) -> None:
     """A file name that was no UTF-8 may end up in a label."""
-    both.provider.get_meter("a").create_gauge("g").set(1, {"k": "x\udc80y"})
+    both.provider.get_meter("a").create_up_down_counter("g").add(1, {"k": "x\udc80y"})
     assert both.lines() == ['g{k="x?y"} 1.0']
 
 
 def test_target_info_follows_the_resource(make: Make) -> None:
     """The resource as labels, in both formats."""
     both = make(resource=Resource({"service.name": "s", "n": 7, "a.b": "1", "a_b": "2"}))
-    both.provider.get_meter("a").create_gauge("g").set(1)
+    both.provider.get_meter("a").create_up_down_counter("g").add(1)
     line = 'target_info{a_b="1;2",n="7",service_name="s"} 1.0\n'
     assert both.ours().startswith(
         f"# HELP target_info Target metadata\n# TYPE target_info gauge\n{line}"
@@ -273,7 +275,7 @@ def test_target_info_follows_the_resource(make: Make) -> None:
 def test_resource_attributes_become_labels_when_asked(make: Make) -> None:
     """The filter sees the original key; an attribute of the point wins."""
     both = make(resource_labels=lambda key: key == "service.name", target_info=False)
-    both.provider.get_meter("a").create_gauge("g").set(1, {"k": "v"})
-    both.provider.get_meter("a").create_gauge("f").set(1, {"service.name": "mine"})
+    both.provider.get_meter("a").create_up_down_counter("g").add(1, {"k": "v"})
+    both.provider.get_meter("a").create_up_down_counter("f").add(1, {"service.name": "mine"})
     assert both.ours().splitlines()[2] == 'g{k="v",service_name="test"} 1.0'
     assert both.ours().splitlines()[5] == 'f{service_name="mine"} 1.0'
