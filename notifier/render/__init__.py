@@ -5,15 +5,21 @@
 """
 
 from notifier.render.context import RenderContext
+from notifier.render.chart import ChartPlan, chart_plan
 from notifier.render.message import Chat, chat_of, render, render_digest, render_reply
+from notifier.render.preview import preview, preview_page
 from notifier.render.template import Template, check_template
 
 __all__ = [
+    "ChartPlan",
     "Chat",
     "RenderContext",
     "Template",
+    "chart_plan",
     "chat_of",
     "check_template",
+    "preview",
+    "preview_page",
     "render",
     "render_digest",
     "render_reply",
