@@ -45,11 +45,13 @@ def make_planner(loaded: Loaded[Settings]) -> Planner:
     )
 
 
-def make_context(channel: Channel, loaded: Loaded[Settings]) -> RenderContext:
+def make_context(
+    channel: Channel, loaded: Loaded[Settings], now: datetime = _NO_TIME
+) -> RenderContext:
     """What the messages of a channel depend on besides their incidents."""
     table = loaded.settings.notifier
     return RenderContext(
-        now=_NO_TIME,
+        now=now,
         public_url=table.public_url,
         alertmanager_url=table.alertmanager_url,
         prometheus_url=table.prometheus_url,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
-from notifier.incident import Incident
+from notifier.incident import Incident, Reason
 from notifier.render import Chat, RenderContext, render, render_reply
 
 
@@ -34,11 +34,19 @@ class Outlet:
     secret_changed: Callable[[], bool] = lambda: False
     doubtful: Callable[[], bool] = lambda: False
 
-    def message(self, incident: Incident, operation: Operation, now: datetime) -> Rendered:
-        """The living message, or the short one that rings."""
+    def message(
+        self,
+        incident: Incident,
+        operation: Operation,
+        now: datetime,
+        reasons: frozenset[Reason] = frozenset(),
+    ) -> Rendered:
+        """The living message; or the short one that rings, for the reasons given."""
         context = replace(self.context, now=now, doubtful=self.doubtful())
-        make = render_reply if operation is Operation.REPLY else render
-        rendered = make(self.chat, incident, context)
+        if operation is Operation.REPLY:
+            rendered = render_reply(self.chat, incident, context, reasons)
+        else:
+            rendered = render(self.chat, incident, context)
         return replace(rendered, marker=marker(incident.id, incident.revision, operation))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from notifier.alerts import Notification
 from notifier.identifiers import new_id
-from notifier.incident import RINGING, Identity, Incident, Phase, Step, identify, step
+from notifier.incident import RINGING, Identity, Incident, Phase, Reason, Step, identify, step
 from notifier.incident.severity import worst
 
 # the receiver of incidents that the notifier opens about itself; it goes to every channel
@@ -64,6 +64,18 @@ class Plan:
     wants: tuple[Want, ...] = ()
 
 
+def rings(made: Step) -> bool:
+    """Whether a step is worth a message that rings.
+
+    An incident that flaps rings at its first, second, fourth, eighth … return: by then its
+    living message says how often.
+    """
+    reasons = made.reasons & RINGING
+    if reasons == {Reason.REOPENED} and made.incident is not None:
+        return made.incident.reopened.bit_count() == 1
+    return bool(reasons)
+
+
 @dataclass(frozen=True)
 class Planner:
     """Turns notifications into plans by the configured rules."""
@@ -100,7 +112,7 @@ class Planner:
                 incident_id=incident.id,
                 channel=route.channel,
                 revision=incident.revision,
-                ring=bool(made.reasons & RINGING),
+                ring=rings(made),
                 opens=incident.phase is Phase.FIRING,
                 priority=worst(incident.firing),
             )

@@ -232,7 +232,9 @@ class ChannelWorker:
             return _Attempt(Later(at, "waits for the rate limit", spent=False, doubt=claim.doubt))
         if claim.doubt is not None and claim.doubt.operation is not Operation.EDIT:
             self.instruments.duplicate_possible(self.name)
-        message = self.outlet.message(claim.incident, claim.operation, self.clock.now())
+        message = self.outlet.message(
+            claim.incident, claim.operation, self.clock.now(), claim.reasons
+        )
         outcome = await self._send(claim, message)
         refused = None
         if outcome.kind is OutcomeKind.PAYLOAD_REFUSED:

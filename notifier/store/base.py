@@ -9,7 +9,7 @@ from typing import Protocol
 from notifier.alerts import Notification
 from notifier.deliver.outcome import Receipt
 from notifier.deliver.protocol import Operation
-from notifier.incident import Incident, Phase
+from notifier.incident import Incident, Phase, Reason
 from notifier.planner import Plan
 
 # the operations that the outbox asks for
@@ -92,6 +92,7 @@ class Claim:
         reposts: how often doubt has made us send again since the last success.
         desired_at: when the oldest revision that is not delivered was accepted.
         urgent: whether it may use the budgets that are kept back.
+        reasons: what has happened since it rang last; only with a reply.
     """
 
     incident: Incident
@@ -108,6 +109,7 @@ class Claim:
     reposts: int
     desired_at: datetime
     urgent: bool
+    reasons: frozenset[Reason] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -68,7 +68,7 @@ class Sqlite:
             self._write_engine = _sqlite_engine(path, "IMMEDIATE")
             with self._write_engine.begin() as connection:
                 migrate(connection)
-        except (OSError, OperationalError) as error:
+        except (OSError, DBAPIError) as error:
             self._lock.release()
             reason = getattr(error, "orig", None) or error
             raise StoreError(f"{path}: {reason}; set another [notifier] database") from None

@@ -1,5 +1,6 @@
 """The rows of the outbox: lease one, settle it, stop and resume a channel."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -20,6 +21,7 @@ from sqlalchemy import (
 
 from notifier.deliver.outcome import Receipt
 from notifier.deliver.protocol import Operation
+from notifier.incident import Reason
 from notifier.incident.severity import CRITICAL
 from notifier.store.base import (
     Allowance,
@@ -35,7 +37,7 @@ from notifier.store.base import (
 from notifier.store.documents import decode
 from notifier.store.instants import from_micros, to_micros
 from notifier.store.letters import bury, died_with_destination, forget
-from notifier.store.tables import incidents, outbox
+from notifier.store.tables import history, incidents, outbox
 
 _PENDING = outbox.c.state == RowState.PENDING.value
 _URGENT = outbox.c.priority >= CRITICAL
@@ -72,7 +74,20 @@ def claim(connection: Connection, channel: str, lease: Lease, allowance: Allowan
         )
     )
     document = select(incidents.c.document).where(incidents.c.id == row.incident_id)
-    return _claimed(row, lease.owner, operation, connection.execute(document).scalar_one())
+    claimed = _claimed(row, lease.owner, operation, connection.execute(document).scalar_one())
+    if operation is not Operation.REPLY:
+        return claimed
+    return replace(claimed, reasons=_reasons(connection, claimed))
+
+
+def _reasons(connection: Connection, claimed: Claim) -> frozenset[Reason]:
+    query = (
+        select(history.c.reasons)
+        .where(history.c.incident_id == claimed.incident.id)
+        .where(history.c.revision > claimed.rung_revision)
+    )
+    said = connection.execute(query).scalars()
+    return frozenset(Reason(reason) for line in said for reason in line.split(","))
 
 
 def _claimable(allowance: Allowance, channel: str) -> ColumnElement[bool]:

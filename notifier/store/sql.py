@@ -43,6 +43,7 @@ class SqlStore:
 
     def __init__(self, database: Database, planner: Planner, waiting_line: int) -> None:
         self._database = database
+        self._closed = False
         accepting = Accepting(planner, database.dialect)
         self._accepting: Line[Ingest, Plan] = Line(database.write, accepting, waiting_line)
         self._calls: Line[Callable[[Connection], Any], Any] = Line(database.write, _apply, None)
@@ -178,7 +179,10 @@ class SqlStore:
         return removed
 
     async def close(self) -> None:
-        """Commit what waits and let go of the database."""
+        """Commit what waits and let go of the database; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         await self._accepting.close()
         await self._calls.close()
         await self._database.close()

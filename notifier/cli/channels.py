@@ -1,0 +1,167 @@
+"""``wt notifier render`` and ``wt notifier test``: messages as the channels get them."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from notifier.alerts import Alert, AlertStatus, Notification
+from notifier.building import make_context, make_outlet, make_planner
+from notifier.clock import Clock, SystemClock
+from notifier.deliver.http import open_session
+from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
+from notifier.deliver.pacing import Budgets
+from notifier.deliver.protocol import Operation, Removing
+from notifier.errors import NotifierError
+from notifier.incident import Incident
+from notifier.outlet import Outlet
+from notifier.payload import parse
+from notifier.planner import Planner
+from notifier.render import Chat, RenderContext, chat_of
+from notifier.render import render as render_message
+from notifier.settings import Channel, Settings, load
+from wiltonos_service.cli import config_option, offset_option, run_async
+from wiltonos_service.errors import UsageError
+from wiltonos_service.settings import Loaded
+
+
+@click.command()
+@config_option
+@offset_option
+@click.argument("payload", type=click.File("rb"))
+@click.option("--channel", "name", help="Only this channel (default: every one).")
+def render(config: Path | None, port_offset: int | None, payload: Any, name: str | None) -> None:
+    """Print the JSON that each chat would get for a webhook body; "-" reads it from stdin."""
+    loaded = load(config=config, offset=port_offset)
+    now = SystemClock().now()
+    plan = make_planner(loaded).plan(None, parse(payload.read()), now)
+    if plan.step.incident is None:
+        raise NotifierError("the payload has no alerts, so there is nothing to show")
+    document = {}
+    for label, chat, context in _chosen(loaded, name, now):
+        document[label] = render_message(chat, plan.step.incident, context).payload
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _chosen(
+    loaded: Loaded[Settings], name: str | None, now: datetime
+) -> list[tuple[str, Chat, RenderContext]]:
+    channels = _channels(loaded, name)
+    if not channels:
+        context = RenderContext(now, loaded.settings.notifier.public_url)
+        return [(chat.value, chat, context) for chat in Chat]
+    chosen = []
+    for channel in channels:
+        context = make_context(channel, loaded, now)
+        chosen.append((channel.name, chat_of(channel.kind.value), context))
+    return chosen
+
+
+def _channels(loaded: Loaded[Settings], name: str | None) -> list[Channel]:
+    channels = loaded.settings.notifier.channels
+    found = [channel for channel in channels if name in (None, channel.name)]
+    if name is not None and not found:
+        known = ", ".join(channel.name for channel in channels) or "none"
+        raise UsageError(f"there is no channel {name!r}; configured: {known}")
+    return found
+
+
+@click.command()
+@config_option
+@offset_option
+@click.option("--channel", "name", help="Only this channel (default: every one).")
+@click.option("--keep", is_flag=True, help="Leave the message where it is.")
+def test(config: Path | None, port_offset: int | None, name: str | None, keep: bool) -> None:
+    """Send a real message to every channel, edit it, and take it away again."""
+    loaded = load(config=config, offset=port_offset)
+    channels = _channels(loaded, name)
+    if not channels:
+        raise NotifierError("no channel is configured; add [[notifier.channels]]")
+    if not run_async(_try_all(channels, loaded, keep)):
+        raise NotifierError("not every channel works; see above")
+
+
+async def _try_all(channels: list[Channel], loaded: Loaded[Settings], keep: bool) -> bool:
+    clock = SystemClock()
+    well = True
+    async with open_session() as session:
+        budgets = Budgets()
+        for channel in channels:
+            outlet = make_outlet(
+                channel,
+                loaded,
+                session=session,
+                clock=clock,
+                budgets=budgets,
+                doubtful=lambda: False,
+            )
+            lines = [line async for line in _try(outlet, clock, keep)]
+            well = well and all(good for good, _ in lines)
+            for good, line in lines:
+                click.echo(f"{'ok  ' if good else 'FAIL'} {channel.name}: {line}")
+    return well
+
+
+async def _try(outlet: Outlet, clock: Clock, keep: bool) -> Any:
+    """Yields whether each step went well, and what happened."""
+    deliverer = outlet.deliverer
+    firing, resolved = _samples(clock.now())
+    message = outlet.message(firing, Operation.POST, clock.now())
+    outcome = await _paced(outlet, clock, Operation.POST, lambda: deliverer.post(message))
+    yield _line("posted", outcome)
+    receipt = outcome.receipt
+    if outcome.kind is not OutcomeKind.DELIVERED or receipt is None:
+        return
+    if not deliverer.can_edit:
+        yield True, "cannot edit (an incoming webhook of Slack); it posts again instead"
+        return
+    changed = outlet.message(resolved, Operation.EDIT, clock.now())
+    place: Receipt = receipt
+    edited = await _paced(outlet, clock, Operation.EDIT, lambda: deliverer.edit(place, changed))
+    yield _line("edited", edited)
+    if not keep and isinstance(deliverer, Removing):
+        remover: Removing = deliverer
+        gone = await _paced(outlet, clock, Operation.DELETE, lambda: remover.delete(place))
+        yield _line("removed", gone)
+
+
+async def _paced(
+    outlet: Outlet, clock: Clock, operation: Operation, call: Callable[[], Awaitable[Outcome]]
+) -> Outcome:
+    while (at := outlet.deliverer.next_allowed(operation, urgent=True)) > clock.monotonic():
+        await clock.sleep(max(at - clock.monotonic(), 0.01))
+    return await call()
+
+
+def _line(what: str, outcome: Outcome) -> tuple[bool, str]:
+    if outcome.kind is OutcomeKind.DELIVERED:
+        return True, what
+    return False, f"not {what}: {outcome.kind.value} {outcome.detail}".rstrip()
+
+
+def _samples(now: datetime) -> tuple[Incident, Incident]:
+    planner = Planner()
+    begun = planner.plan(None, _sample(AlertStatus.FIRING, now), now).step.incident
+    ended = planner.plan(begun, _sample(AlertStatus.RESOLVED, now), now).step.incident
+    if begun is None or ended is None:
+        raise NotifierError("the sample alert made no incident")
+    return begun, ended
+
+
+def _sample(status: AlertStatus, now: datetime) -> Notification:
+    started = now.astimezone(UTC) - timedelta(minutes=1)
+    alert = Alert(
+        fingerprint="test",
+        status=status,
+        labels={"alertname": "NotifierTest", "severity": "info"},
+        annotations={
+            "summary": "A test of this channel",
+            "description": "Nothing is wrong: somebody ran `wt notifier test`.",
+        },
+        starts_at=started,
+        ends_at=now if status is AlertStatus.RESOLVED else None,
+    )
+    return Notification("test", "test", {"alertname": "NotifierTest"}, (alert,))

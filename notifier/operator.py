@@ -1,0 +1,167 @@
+"""What an operator may ask: of the running service, or of its database while none runs."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import aiohttp
+
+from notifier.building import make_planner
+from notifier.clock import SystemClock
+from notifier.errors import NotifierError
+from notifier.incident import Phase
+from notifier.replaying import replay
+from notifier.settings import Settings
+from notifier.store import Store, open_store
+from notifier.web.documents import incident_document, letter_document
+from wiltonos_service.listen import Listen
+from wiltonos_service.settings import Loaded
+
+Document = dict[str, Any]
+TIMEOUT_SECONDS = 30.0
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
+
+
+class Operator(Protocol):
+    """The same answers, wherever they come from."""
+
+    async def incidents(self, phase: str | None, limit: int, cursor: str | None) -> Document:
+        """The document of ``GET /api/v1/incidents``."""
+        ...
+
+    async def letters(self) -> Document:
+        """The document of ``GET /api/v1/dead-letters``."""
+        ...
+
+    async def letter(self, letter_id: str) -> Document:
+        """The document of ``GET /api/v1/dead-letters/{id}``."""
+        ...
+
+    async def replay(self, letter_id: str) -> None:
+        """Try a dead letter again."""
+        ...
+
+    async def drop(self, letter_id: str) -> None:
+        """Remove a dead letter."""
+        ...
+
+
+class Remote:
+    """Asks the running service over HTTP."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self._base = base
+
+    async def incidents(self, phase: str | None, limit: int, cursor: str | None) -> Document:
+        """The document of ``GET /api/v1/incidents``."""
+        given = {"phase": phase, "limit": str(limit), "cursor": cursor}
+        return await self._ask("GET", "incidents", {k: v for k, v in given.items() if v})
+
+    async def letters(self) -> Document:
+        """The document of ``GET /api/v1/dead-letters``."""
+        return await self._ask("GET", "dead-letters")
+
+    async def letter(self, letter_id: str) -> Document:
+        """The document of ``GET /api/v1/dead-letters/{id}``."""
+        return await self._ask("GET", f"dead-letters/{quote(letter_id, safe='')}")
+
+    async def replay(self, letter_id: str) -> None:
+        """Try a dead letter again."""
+        await self._ask("POST", f"dead-letters/{quote(letter_id, safe='')}/replay")
+
+    async def drop(self, letter_id: str) -> None:
+        """Remove a dead letter."""
+        await self._ask("DELETE", f"dead-letters/{quote(letter_id, safe='')}")
+
+    async def _ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None
+    ) -> Document:
+        url = f"{self._base}/api/v1/{path}"
+        try:
+            async with self._session.request(method, url, params=query) as response:
+                status, document = response.status, await response.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise NotifierError(f"the notifier at {self._base} does not answer: {reason}") from None
+        if status == 401:
+            raise NotifierError(
+                f"the notifier at {self._base} refuses our token; "
+                "set the same bearer_token_file in [notifier] here and there"
+            )
+        if status != 200 or not isinstance(document, dict):
+            said = document.get("error") if isinstance(document, dict) else None
+            raise NotifierError(f"the notifier at {self._base}: {said or f'HTTP {status}'}")
+        return document
+
+
+class Local:
+    """Works on the database while no service does; the lock keeps it so."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._clock = SystemClock()
+
+    async def incidents(self, phase: str | None, limit: int, cursor: str | None) -> Document:
+        """The document of ``GET /api/v1/incidents``."""
+        wanted = Phase(phase) if phase else None
+        views, following = await self._store.incidents(phase=wanted, limit=limit, cursor=cursor)
+        documents = [incident_document(view) for view in views]
+        return {"incidents": documents, "next_cursor": following}
+
+    async def letters(self) -> Document:
+        """The document of ``GET /api/v1/dead-letters``."""
+        letters = await self._store.dead_letters()
+        return {"dead_letters": [letter_document(letter) for letter in letters]}
+
+    async def letter(self, letter_id: str) -> Document:
+        """The document of ``GET /api/v1/dead-letters/{id}``."""
+        letter = await self._store.dead_letter(letter_id)
+        if letter is None:
+            raise NotifierError(f"there is no dead letter {letter_id}")
+        return letter_document(letter, whole=True)
+
+    async def replay(self, letter_id: str) -> None:
+        """Make the delivery due; the service sends it when it runs again."""
+        if not await replay(self._store, letter_id, self._clock.now()):
+            raise NotifierError(f"there is no dead letter {letter_id}")
+
+    async def drop(self, letter_id: str) -> None:
+        """Remove a dead letter."""
+        if not await self._store.drop(letter_id):
+            raise NotifierError(f"there is no dead letter {letter_id}")
+
+
+@asynccontextmanager
+async def open_operator(loaded: Loaded[Settings]) -> AsyncIterator[Operator]:
+    """The running service; its database when there is none.
+
+    Raises:
+        NotifierError: neither can be reached.
+    """
+    table = loaded.settings.notifier
+    listen = Listen.parse(table.listen)
+    base = f"http://{Listen(_EVERYWHERE.get(listen.host, listen.host), listen.port)}"
+    token = table.token(loaded)
+    headers = {"Authorization": f"Bearer {token.read()}"} if token else {}
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        if await _answers(session, base):
+            yield Remote(session, base)
+            return
+    store = await open_store(loaded.database_url(table.database), make_planner(loaded))
+    try:
+        yield Local(store)
+    finally:
+        await store.close()
+
+
+async def _answers(session: aiohttp.ClientSession, base: str) -> bool:
+    try:
+        async with session.get(f"{base}/-/healthy"):
+            return True
+    except aiohttp.ClientConnectorError:
+        return False
+    except (aiohttp.ClientError, TimeoutError):
+        return True
