@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.feed import SignalFeed
+from wiltonos_otel.feed import SignalFeed, says_simulated
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Snapshot
@@ -60,7 +60,8 @@ class Exporter:
         self.feed = SignalFeed(self.signal, CoherenceInstruments(meter, settings.policy))
         directory = loaded.path(settings.source.state_dir)
         self.source = StateDirectory(directory, self.feed, clock, SOURCE)
-        self._simulated = settings.exporter.simulated
+        self._told_simulated = settings.exporter.simulated
+        self._says_simulated = False
         self.page = LivePage(self.signal.snapshot, self._view, settings.policy, stale_after)
 
     def application(self) -> web.Application:
@@ -100,6 +101,8 @@ class Exporter:
 
     def _view(self, snapshot: Snapshot) -> View:
         push = self.telemetry.push
+        says = says_simulated(self.source.directory)
+        self._says_simulated = self._says_simulated if says is None else says
         return view_now(snapshot, self._health(), asdict(push.health()) if push else None)
 
     def _health(self) -> SourceHealth:
@@ -108,7 +111,7 @@ class Exporter:
             location=str(self.source.directory),
             errors=self.feed.errors,
             problems=[f"{file}: {bad.detail}" for file, bad in self.source.problems.items()],
-            simulated=self._simulated,
+            simulated=self._told_simulated or self._says_simulated,
         )
 
     def _degraded(self) -> list[str]:

@@ -27,6 +27,17 @@ async def test_written_sample_is_shown(exporter: Any) -> None:
     assert view["source"]["location"] == str(exporter.state)
 
 
+async def test_simulated_state_is_shown_as_such(exporter: Any) -> None:
+    """A file that says so is believed, until one that does not replaces it."""
+    (exporter.state / "quantum_state.json").write_text('{"phi": 0.75, "simulated": true}')
+    await exporter.until(lambda view: view["simulated"])
+    (exporter.state / "quantum_state.json").write_text("torn")
+    await exporter.until(lambda view: view["source"]["problems"])
+    assert (await exporter.view())["simulated"]
+    exporter.write(0.75)
+    await exporter.until(lambda view: not view["simulated"])
+
+
 async def test_loops_come_by_pressure(exporter: Any) -> None:
     """The loop that may need a collapse is on top."""
     loops = exporter.state / "loops"
