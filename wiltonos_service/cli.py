@@ -1,9 +1,10 @@
 """The frame of the ``wt`` command: groups by entry point, common options, errors as one line."""
 
-import asyncio
+import ast
 import sys
 from collections.abc import Callable, Coroutine
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -47,20 +48,28 @@ class _Commands(click.Group):
             raise OperatorError(f"{found[0].value} is no command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = []
-        for name in self.list_commands(ctx):
-            try:
-                command = self.get_command(ctx, name)
-                rows.append((name, command.get_short_help_str(70) if command else ""))
-            except OperatorError as error:
-                rows.append((name, str(error)))
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        rows = [(entry.name, _summary(entry)) for entry in sorted(entry_points(group=GROUP))]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
+def _summary(entry: EntryPoint) -> str:
+    """First sentence of a command's docstring, read without running its module."""
+    package, _, rest = entry.module.partition(".")
+    spec = find_spec(package)
+    for directory in (spec.submodule_search_locations or ()) if spec else ():
+        module = Path(directory, *rest.split("."))
+        file = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+        for node in ast.parse(file.read_text("utf-8")).body if file.is_file() else ():
+            if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
+                command = click.Command(entry.name, help=ast.get_docstring(node))
+                return command.get_short_help_str(70)
+    return ""
+
+
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version(DISTRIBUTION), prog_name="wt")
+@click.version_option(package_name=DISTRIBUTION, prog_name="wt")
 def wt() -> None:
     """WiltonOS metrics: Φ as OpenTelemetry metrics, and alerts that arrive."""
 
@@ -120,4 +129,6 @@ def json_option(command: F) -> F:
 
 def run_async(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end and return what it returns."""
+    import asyncio  # noqa: PLC0415 - help needs no event loop
+
     return asyncio.run(work)

@@ -5,11 +5,7 @@ from pathlib import Path
 
 import click
 
-from wiltonos_otel import settings
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.stack import dashboards as generator
-from wiltonos_otel.stack import render
-from wiltonos_otel.stack.dashboards.check import check as find_faults
 from wiltonos_service.cli import config_option
 
 _DIRECTORY = click.option(
@@ -29,6 +25,10 @@ def dashboards() -> None:
 @_DIRECTORY
 def build(config: Path | None, directory: Path | None) -> None:
     """Write grafana/dashboards/*.json."""
+    from wiltonos_otel import settings
+    from wiltonos_otel.stack import dashboards as generator
+    from wiltonos_otel.stack import render
+
     loaded = settings.load(config=config)
     target = directory or loaded.base
     changed = render.write(target, generator.render(loaded.settings.policy))
@@ -43,6 +43,10 @@ def build(config: Path | None, directory: Path | None) -> None:
 @_DIRECTORY
 def check(config: Path | None, directory: Path | None) -> None:
     """Check that the files are what build would write, and that nothing is wrong with them."""
+    from wiltonos_otel import settings
+    from wiltonos_otel.stack import dashboards as generator
+    from wiltonos_otel.stack.dashboards.check import check as find_faults
+
     loaded = settings.load(config=config)
     target = directory or loaded.base
     faults = []

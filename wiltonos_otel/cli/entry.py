@@ -6,11 +6,14 @@ import sys
 def main() -> None:
     """Run ``wt``; without the command-line library, say what to install."""
     try:
-        from wiltonos_service.cli import run  # noqa: PLC0415 - click is an extra
+        # click is an extra
+        from wiltonos_service.cli import run
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("wiltonos"):
             raise
-        print(f'wt: {error.name} is not installed; run: pip install "wiltonos-otel[all]"',
-              file=sys.stderr)
+        print(
+            f'wt: {error.name} is not installed; run: pip install "wiltonos-otel[all]"',
+            file=sys.stderr,
+        )
         sys.exit(1)
     run()

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import click
 
-from wiltonos_otel.exporter import run_exporter
-from wiltonos_otel.settings import load
 from wiltonos_service.cli import service_options
-from wiltonos_service.logs import configure_logs
 
 
 @click.group()
@@ -31,6 +28,10 @@ def run(
     simulated: bool,
 ) -> None:
     """Run the exporter in the foreground: live page and /metrics at http://127.0.0.1:9464."""
+    from wiltonos_otel.exporter import run_exporter
+    from wiltonos_otel.settings import load
+    from wiltonos_service.logs import configure_logs
+
     configure_logs(log_level)
     arguments: dict[str, dict[str, object]] = {}
     if state is not None:

@@ -5,19 +5,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.longevity.client import DiaryClient, find_diary
-from wiltonos_otel.longevity.requests import (
-    LARGEST_ID,
-    InvalidRequestError,
-    parse_dose,
-    parse_query,
-)
-from wiltonos_otel.settings import load
+from wiltonos_otel.longevity.entries import LARGEST_ID
 from wiltonos_service.cli import (
     config_option,
     json_option,
@@ -26,7 +19,9 @@ from wiltonos_service.cli import (
     service_options,
 )
 from wiltonos_service.errors import UsageError
-from wiltonos_service.logs import configure_logs
+
+if TYPE_CHECKING:
+    from wiltonos_otel.longevity.client import DiaryClient
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -44,8 +39,9 @@ def longevity() -> None:
 @service_options
 def serve(config: Path | None, port_offset: int | None, log_level: str) -> None:
     """Run the Longevity API."""
-    # the database library and the SDK are slow to load, and only this command needs them
-    from wiltonos_otel.longevity import service  # noqa: PLC0415 - see above
+    from wiltonos_otel.longevity import service
+    from wiltonos_otel.settings import load
+    from wiltonos_service.logs import configure_logs
 
     configure_logs(log_level)
     service.serve(load(config=config, offset=port_offset))
@@ -74,6 +70,8 @@ def dose(
     as_json: bool,
 ) -> None:
     """Record a dose: wt longevity dose resveratrol 500 mg."""
+    from wiltonos_otel.longevity.requests import parse_dose
+
     document: Json = {
         "compound": compound,
         "amount": _decimal(amount),
@@ -110,6 +108,8 @@ def list_doses(
     as_json: bool,
 ) -> None:
     """List doses, newest first."""
+    from wiltonos_otel.longevity.requests import parse_query
+
     given = {"compound": compound, "since": since, "cursor": cursor}
     parameters = {name: value for name, value in given.items() if value is not None}
     parameters["limit"] = str(limit)
@@ -166,6 +166,8 @@ def info(config: Path | None, port_offset: int | None, as_json: bool) -> None:
 
 def _words(parse: Callable[[], T]) -> T:
     """What the words of the command line mean; a mistake in them is wrong usage."""
+    from wiltonos_otel.longevity.requests import InvalidRequestError
+
     try:
         return parse()
     except InvalidRequestError as error:
@@ -175,8 +177,11 @@ def _words(parse: Callable[[], T]) -> T:
 def _ask(
     config: Path | None,
     port_offset: int | None,
-    question: Callable[[DiaryClient], Awaitable[Json]],
+    question: "Callable[[DiaryClient], Awaitable[Json]]",
 ) -> Json:
+    from wiltonos_otel.longevity.client import find_diary
+    from wiltonos_otel.settings import load
+
     loaded = load(config=config, offset=port_offset)
 
     async def ask() -> Json:

@@ -4,27 +4,17 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from wiltonos_otel.stack import bootstrap as bring_up
-from wiltonos_otel.stack import compose_stack, native
-from wiltonos_otel.stack.console import Speaker
-from wiltonos_otel.stack.doctor import examine
-from wiltonos_otel.stack.down import down as end_stack
-from wiltonos_otel.stack.down import purge as remove
-from wiltonos_otel.stack.down import purgeable
-from wiltonos_otel.stack.logs import follow as follow_logs
-from wiltonos_otel.stack.logs import last_lines, log_files
-from wiltonos_otel.stack.native import recipes
-from wiltonos_otel.stack.native.build import build_all
-from wiltonos_otel.stack.pin import pin as write_digests
-from wiltonos_otel.stack.plan import Places, Plan, make_plan
-from wiltonos_otel.stack.record import Record, load, require
-from wiltonos_otel.stack.status import status as ask_status
-from wiltonos_otel.stack.summary import addresses
 from wiltonos_service.cli import config_option, json_option, offset_option
 from wiltonos_service.errors import FAILED, OperatorError, UsageError
+
+if TYPE_CHECKING:
+    from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.plan import Plan
+    from wiltonos_otel.stack.record import Record
 
 
 @click.group()
@@ -54,6 +44,10 @@ def bootstrap(
 
     Without --native or --compose: in containers where a Docker engine answers, else natively.
     """
+    from wiltonos_otel.stack import bootstrap as bring_up
+    from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.plan import make_plan
+
     plan = make_plan(config=config, offset=port_offset, state=state, demo=demo)
     speaker = Speaker()
     bring_up.bootstrap(plan, bring_up.choose_mode(mode, plan, speaker), speaker)
@@ -64,6 +58,9 @@ def bootstrap(
 @json_option
 def status(config: Path | None, as_json: bool) -> None:
     """Show what runs and where; exits 1 when a part of it does not."""
+    from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.status import status as ask_status
+
     record = _record(config)
     found = ask_status(record)
     well = all(service.state == "RUNNING" and service.ready is not False for service in found)
@@ -83,7 +80,10 @@ def status(config: Path | None, as_json: bool) -> None:
         raise SystemExit(FAILED)
 
 
-def _show_status(record: Record, speaker: Speaker) -> None:
+def _show_status(record: "Record", speaker: "Speaker") -> None:
+    from wiltonos_otel.stack.status import status as ask_status
+    from wiltonos_otel.stack.summary import addresses
+
     answers = {True: "ready", False: "not ready", None: ""}
     rows = [
         (s.name, s.state.lower(), answers[s.ready], _duration(s.up_seconds), str(s.pid or ""))
@@ -110,6 +110,11 @@ def _duration(seconds: int | None) -> str:
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 def logs(config: Path | None, service: str | None, follow: bool) -> None:
     """Show the last lines of one service, or of all."""
+    from wiltonos_otel.stack import compose_stack
+    from wiltonos_otel.stack.logs import follow as follow_logs
+    from wiltonos_otel.stack.logs import last_lines, log_files
+    from wiltonos_otel.stack.plan import Places
+
     record = _record(config)
     if record.mode == "compose":
         compose_stack.logs(record, service, follow=follow)
@@ -129,6 +134,12 @@ def logs(config: Path | None, service: str | None, follow: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before removing.")
 def down(config: Path | None, purge: bool, yes: bool) -> None:
     """End every process of the stack and free its ports."""
+    from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.down import down as end_stack
+    from wiltonos_otel.stack.down import purge as remove
+    from wiltonos_otel.stack.down import purgeable
+    from wiltonos_otel.stack.record import load
+
     places = _plan(config).places
     speaker = Speaker()
     known = load(places.record)
@@ -144,7 +155,7 @@ def down(config: Path | None, purge: bool, yes: bool) -> None:
         speaker.say("Removed. Your diary of doses and your state files are kept.")
 
 
-def _confirm(speaker: Speaker, *, yes: bool) -> None:
+def _confirm(speaker: "Speaker", *, yes: bool) -> None:
     if yes:
         return
     if not speaker.terminal:
@@ -158,6 +169,9 @@ def _confirm(speaker: Speaker, *, yes: bool) -> None:
 @json_option
 def doctor(config: Path | None, as_json: bool) -> None:
     """Walk the pipe hop by hop; exits 1 and says how to mend it when a hop is broken."""
+    from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.doctor import examine
+
     record = _record(config)
     findings = examine(record)
     if as_json:
@@ -178,6 +192,8 @@ def doctor(config: Path | None, as_json: bool) -> None:
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Compose file.")
 def pin(file: Path | None) -> None:
     """Write the digests of the images into docker-compose.yml; needs a registry and Docker."""
+    from wiltonos_otel.stack.pin import pin as write_digests
+
     for image in write_digests(file):
         click.echo(image)
 
@@ -185,6 +201,11 @@ def pin(file: Path | None) -> None:
 @metrics.command()
 def build() -> None:
     """Build the programs of the native stack and their tools, unless they are in the cache."""
+    from wiltonos_otel.stack import native
+    from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.native import recipes
+    from wiltonos_otel.stack.native.build import build_all
+
     speaker = Speaker()
     with speaker.building() as watcher:
         build_all((*recipes.programs(), recipes.promtool()), os.environ, watcher)
@@ -194,9 +215,13 @@ def build() -> None:
             speaker.say(f"Prometheus will run without its web UI: {error}")
 
 
-def _plan(config: Path | None) -> Plan:
+def _plan(config: Path | None) -> "Plan":
+    from wiltonos_otel.stack.plan import make_plan
+
     return make_plan(config=config)
 
 
-def _record(config: Path | None) -> Record:
+def _record(config: Path | None) -> "Record":
+    from wiltonos_otel.stack.record import require
+
     return require(_plan(config).places.record)

@@ -1,26 +1,24 @@
 """``wt phi``: Φ in the terminal, once or for as long as somebody watches."""
 
-import asyncio
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import click
-from rich.console import Console
-from rich.live import Live
 
-from wiltonos_otel.cli.phi_view import say_in_one_line, show, why_not_now
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.settings import Settings, load
 from wiltonos_service.cli import config_option, json_option, offset_option, run_async
 from wiltonos_service.errors import FAILED
 from wiltonos_service.listen import Listen
 from wiltonos_service.secrets import optional_secret
-from wiltonos_service.settings import Loaded
+
+if TYPE_CHECKING:
+    from wiltonos_otel.settings import Settings
+    from wiltonos_service.settings import Loaded
 
 REFRESH_SECONDS = 1.0
-TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
+TIMEOUT_SECONDS = 5.0
+CONNECT_SECONDS = 2.0
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to ask, not to listen
 
 View = dict[str, Any]
@@ -36,6 +34,8 @@ def phi(
     *, watch: bool, once: bool, as_json: bool, config: Path | None, port_offset: int | None
 ) -> None:
     """Show Φ, its band, its derivatives and its loops; exit 1 when there is no Φ now."""
+    from wiltonos_otel.settings import load
+
     if watch and once:
         raise click.UsageError("--watch and --once: choose one")
     reader = Reader(load(config=config, offset=port_offset))
@@ -56,7 +56,7 @@ class Reader:
         loaded: the settings, which say where it listens.
     """
 
-    def __init__(self, loaded: Loaded[Settings]) -> None:
+    def __init__(self, loaded: "Loaded[Settings]") -> None:
         table = loaded.settings.exporter
         listen = Listen.parse(table.listen)
         self._url = f"http://{Listen(_ANY_HOST.get(listen.host, listen.host), listen.port)}"
@@ -69,9 +69,12 @@ class Reader:
         Raises:
             WiltonosError: no exporter answers there, or it does not let us in.
         """
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
         try:
             async with (
-                aiohttp.ClientSession(timeout=TIMEOUT) as session,
+                aiohttp.ClientSession(timeout=timeout) as session,
                 session.get(f"{self._url}/api/v1/phi", headers=self._headers()) as response,
             ):
                 if response.status in (401, 403):
@@ -98,6 +101,10 @@ class Reader:
 
 
 def _print_once(view: View, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from wiltonos_otel.cli.phi_view import show, why_not_now
+
     missing = why_not_now(view)
     if as_json:
         click.echo(json.dumps(view, ensure_ascii=False))
@@ -110,6 +117,8 @@ def _print_once(view: View, *, as_json: bool) -> None:
 
 
 async def _watch_json(reader: Reader) -> None:
+    import asyncio
+
     while True:
         click.echo(json.dumps(await reader.read(), ensure_ascii=False))
         await asyncio.sleep(REFRESH_SECONDS)
@@ -117,6 +126,13 @@ async def _watch_json(reader: Reader) -> None:
 
 async def _watch(reader: Reader) -> None:
     """Draw each second; an exporter that goes away is said and waited for."""
+    import asyncio
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from wiltonos_otel.cli.phi_view import say_in_one_line, show
+
     view = await reader.read()
     console = Console()
     if not console.is_terminal:
@@ -133,6 +149,10 @@ async def _watch(reader: Reader) -> None:
 
 
 async def _watch_lines(reader: Reader) -> None:
+    import asyncio
+
+    from wiltonos_otel.cli.phi_view import why_not_now
+
     while True:
         view = await reader.read()
         click.echo(why_not_now(view) or f"{view['phi']:.4f} {view['band']}")

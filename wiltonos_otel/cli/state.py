@@ -13,7 +13,6 @@ import click
 
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.settings import load
 from wiltonos_otel.sources.check import Finding, check_directory
 from wiltonos_otel.sources.document import LoopSample
 from wiltonos_otel.sources.reasons import Bad
@@ -43,6 +42,8 @@ def check(directory: Path | None, config: Path | None, as_json: bool) -> None:
 
     DIRECTORY holds quantum_state.json and loops/ (default: [source] state_dir, "state").
     """
+    from wiltonos_otel.settings import load
+
     loaded = load(config=config)
     directory = directory or loaded.path(loaded.settings.source.state_dir)
     findings = check_directory(directory, SystemClock().now_ms())
@@ -109,6 +110,8 @@ def simulate_files(
     Scenarios: calm; drift, jump and oscillation of Φ; collapse of a loop under pressure; careless,
     a calm signal whose writer leaves bad files every now and then.
     """
+    from wiltonos_otel.settings import load
+
     loaded = load(config=config)
     directory = directory or loaded.path(loaded.settings.source.state_dir)
     stale_after_ms = round(loaded.settings.source.stale_after_seconds * MS)

@@ -1,18 +1,25 @@
 """Who may ask the diary for what, as ``[longevity]`` says."""
 
+from typing import TYPE_CHECKING
+
 from wiltonos_otel.settings import Settings
 from wiltonos_service.listen import Listen
 from wiltonos_service.secrets import Secret, optional_secret
 from wiltonos_service.settings import Loaded
-from wiltonos_service.web.guard import Guard
+
+if TYPE_CHECKING:
+    from wiltonos_service.web.guard import Guard
 
 
-def make_guard(loaded: Loaded[Settings]) -> Guard:
+def make_guard(loaded: Loaded[Settings]) -> "Guard":
     """Who may do what, as ``[longevity]`` says.
 
     Raises:
         SettingsError: it would listen beyond loopback without a token.
     """
+    # commands ask for the token only, and a web server is slow to load
+    from wiltonos_service.web.guard import Guard  # noqa: PLC0415 - see above
+
     table = loaded.settings.longevity
     token = make_token(loaded)
     return Guard(

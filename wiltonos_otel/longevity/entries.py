@@ -7,6 +7,8 @@ from wiltonos_otel.longevity.dose import Unit
 
 # entries on a page, when nobody says how many
 PAGE = 100
+# the largest integer that every JSON reader keeps (RFC 8259, section 6)
+LARGEST_ID = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)

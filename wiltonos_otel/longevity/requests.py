@@ -19,11 +19,9 @@ from wiltonos_otel.longevity.dose import (
     normalise_compound,
     parse_time,
 )
-from wiltonos_otel.longevity.entries import PAGE, Query
+from wiltonos_otel.longevity.entries import LARGEST_ID, PAGE, Query
 
 LARGEST_PAGE = 1000
-# the largest integer that every JSON reader keeps (RFC 8259, section 6)
-LARGEST_ID = 2**53 - 1
 KEY_LENGTH = 128
 
 _FIXES = {

@@ -12,7 +12,8 @@ import pytest
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.phi import Refusal, Tracker
 from wiltonos_otel.policy import Policy
-from wiltonos_otel.sources import Reason, StateDirectory
+from wiltonos_otel.sources import Reason
+from wiltonos_otel.sources.directory import StateDirectory
 
 PATIENCE_SECONDS = 10
 

@@ -13,7 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.sources import Reason, StateDirectory
+from wiltonos_otel.sources import Reason
+from wiltonos_otel.sources.directory import StateDirectory
 
 if TYPE_CHECKING:
     from tests.wiltonos_otel.sources.conftest import Recorder, Running, Writer

@@ -8,8 +8,9 @@ import pytest
 
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.sources import Reason, StateDirectory
+from wiltonos_otel.sources import Reason
 from wiltonos_otel.sources.check import check_directory
+from wiltonos_otel.sources.directory import StateDirectory
 from wiltonos_otel.sources.simulate import Scenario, simulate
 from wiltonos_otel.sources.writer import Slip, StateWriter, is_real_signal
 
