@@ -22,16 +22,22 @@ class Budget:
         limit: how many; None counts nothing and only holds.
         seconds: length of the window.
         reserve: how many of them only urgent requests may use.
+        burst: how many may follow each other at once before what is not urgent is spread evenly,
+            so that it never fills the window just before something urgent comes; None spreads
+            nothing.
 
     Attributes:
         times: when the last requests left, oldest first; at most ``limit``.
         held_until: nothing is allowed before this second.
     """
 
-    def __init__(self, limit: int | None, seconds: float, *, reserve: int = 0) -> None:
+    def __init__(
+        self, limit: int | None, seconds: float, *, reserve: int = 0, burst: int | None = None
+    ) -> None:
         self._limit = limit
         self._seconds = seconds
         self._reserve = reserve
+        self._burst = burst
         self.times: deque[float] = deque()
         self.held_until = -math.inf
 
@@ -40,10 +46,16 @@ class Budget:
         earliest = max(now, self.held_until)
         if self._limit is None:
             return earliest
-        share = self._limit if urgent else max(self._limit - self._reserve, 1)
-        if len(self.times) < share:
-            return earliest
-        return max(earliest, self.times[-share] + self._seconds)
+        if urgent:
+            return max(earliest, self._freed(self._limit, self._seconds))
+        share = max(self._limit - self._reserve, 1)
+        burst = share if self._burst is None else self._burst
+        spread = self._freed(burst, self._seconds * burst / share)
+        return max(earliest, self._freed(share, self._seconds), spread)
+
+    def _freed(self, count: int, seconds: float) -> float:
+        """When the last ``count`` requests will be ``seconds`` old."""
+        return self.times[-count] + seconds if len(self.times) >= count else -math.inf
 
     def spent(self, now: float) -> None:
         """Count a request that leaves now."""
@@ -159,12 +171,12 @@ def slack_hook_pace(budgets: Budgets, hook: str) -> Pace:
 
 
 def discord_channel_budget() -> Budget:
-    """30 per minute and channel, which no header shows; two thirds are kept for what is urgent.
+    """30 per minute and channel, which no header shows.
 
-    The share is large because a burst that used it up would keep the next critical message
-    waiting for most of a minute; what is not urgent is folded into a digest instead.
+    Six are kept for what is urgent, and what is not is spread after the first five: a burst
+    that filled the window would keep the next critical message waiting for most of a minute.
     """
-    return Budget(30, 61.0, reserve=20)
+    return Budget(30, 61.0, reserve=6, burst=5)
 
 
 class DiscordPace:

@@ -4,8 +4,8 @@
 ``render_digest`` the one message that stands for many while a backlog lasts.
 """
 
-from notifier.render.context import RenderContext
 from notifier.render.chart import ChartPlan, chart_plan
+from notifier.render.context import RenderContext
 from notifier.render.message import Chat, chat_of, render, render_digest, render_reply
 from notifier.render.preview import preview, preview_page
 from notifier.render.template import Template, check_template
