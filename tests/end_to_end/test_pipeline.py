@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,10 @@ class Pipeline:
             for name, chat in chats
         }
 
+    def texts(self) -> dict[str, list[tuple[int, str]]]:
+        """Edits and text of every message, for the report of a failure."""
+        return {name: [(m.edits, m.text) for m in each] for name, each in self.messages().items()}
+
     def living(self) -> Mapping[str, FakeMessage | None]:
         """The newest message with an edit history on each chat: the incident's own."""
         return {
@@ -95,14 +99,23 @@ class Pipeline:
             for name, found in self.messages().items()
         }
 
-    def supervisor(self) -> Any:
+    @contextmanager
+    def supervisor(self) -> Iterator[Any]:
         """The stack's own supervisor."""
         transport = SupervisorTransport(None, None, f"unix://{self.record['socket']}")  # type: ignore[no-untyped-call]
-        return ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        try:
+            yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        finally:
+            transport.close()  # type: ignore[no-untyped-call]
 
 
-async def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true answer; a condition may be a coroutine function."""
+async def eventually(
+    condition: Callable[[], Any],
+    seconds: float,
+    what: str,
+    seen: Callable[[], object] = lambda: "",
+) -> Any:
+    """The first true answer; a condition may be a coroutine, ``seen`` explains a failure."""
     limit = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -111,7 +124,7 @@ async def eventually(condition: Callable[[], Any], seconds: float, what: str) ->
         if answer:
             return answer
         if time.monotonic() > limit:
-            pytest.fail(f"waited {seconds:g} s in vain for {what}")
+            pytest.fail(f"waited {seconds:g} s in vain for {what}: {seen()}")
         await asyncio.sleep(0.1)
 
 
@@ -192,7 +205,7 @@ async def pipeline(tmp_path: Path) -> AsyncIterator[Pipeline]:
 
 
 def _resolved(message: FakeMessage | None) -> bool:
-    return message is not None and "esolved" in message.text and "iring" not in message.text
+    return message is not None and "✅ Resolved" in message.text
 
 
 async def _excursion_is_told_and_closed(pipe: Pipeline) -> None:
@@ -201,29 +214,32 @@ async def _excursion_is_told_and_closed(pipe: Pipeline) -> None:
     def told(word: str) -> Callable[[], bool]:
         return lambda: all(m and word in m.text for m in pipe.living().values())
 
-    await eventually(told("PhiJump"), 30, "PhiJump on both chats")
+    await eventually(told("PhiJump"), 30, "PhiJump on both chats", pipe.texts)
     jump_seconds = time.monotonic() - began
-    await eventually(told("PhiOutOfBand"), 90, "PhiOutOfBand on both chats")
+    await eventually(told("PhiOutOfBand"), 90, "PhiOutOfBand on both chats", pipe.texts)
     band_seconds = time.monotonic() - began
     log.info("excursion → both chats: jump %.1f s, band %.1f s", jump_seconds, band_seconds)
     assert jump_seconds <= JUMP_HOLD_SECONDS + LATENCY_SECONDS + SLACK_SECONDS
     assert band_seconds <= BAND_HOLD_SECONDS + LATENCY_SECONDS + SLACK_SECONDS
     await pipe.set_phi(0.75)
-    await eventually(lambda: all(_resolved(m) for m in pipe.living().values()), 180, "the end")
+    await eventually(
+        lambda: all(_resolved(m) for m in pipe.living().values()), 180, "the end", pipe.texts
+    )
     for name, found in pipe.messages().items():
         assert len([m for m in found if m.edits]) == 1, f"{name} has more than one living message"
 
 
 async def _no_sample_is_lost(pipe: Pipeline) -> None:
     """One minute without Prometheus, and inside it a kill -9 of the Collector."""
-    supervisor = pipe.supervisor()
-    supervisor.stopProcess("prometheus")
+    with pipe.supervisor() as supervisor:
+        supervisor.stopProcess("prometheus")
+        pid = supervisor.getProcessInfo("collector")["pid"]
     left = time.monotonic()
-    pid = supervisor.getProcessInfo("collector")["pid"]
     await eventually(lambda: time.monotonic() - left > OUTAGE_SECONDS / 2, 60, "half a minute")
     os.kill(pid, signal.SIGKILL)
     await eventually(lambda: time.monotonic() - left > OUTAGE_SECONDS, 60, "the minute")
-    supervisor.startProcess("prometheus")
+    with pipe.supervisor() as supervisor:
+        supervisor.startProcess("prometheus")
 
     async def gaps() -> list[float]:
         found = await pipe.query("wiltonos_quantum_coherence_ratio[150s]")
