@@ -19,7 +19,12 @@ from wiltonos_otel.sources.directory import StateDirectory
 if TYPE_CHECKING:
     from tests.wiltonos_otel.sources.conftest import Recorder, Running, Writer
 
-NOW = SystemClock().now_ms() / 1000
+
+def _seconds() -> float:
+    return SystemClock().now_ms() / 1000
+
+
+NOW = _seconds()
 
 
 def _clear(path: Path) -> None:
@@ -37,6 +42,20 @@ def _bytes(content: bytes) -> Callable[[Path], None]:
 
 def _keys(**keys: Any) -> Callable[[Path], None]:
     return _bytes(json.dumps(keys).encode())
+
+
+def _later(seconds: float, unit: float = 1, **keys: Any) -> Callable[[Path], None]:
+    """Keys with a time relative to that of the writing, which is the test's."""
+
+    def write(path: Path) -> None:
+        _keys(timestamp=(_seconds() + seconds) * unit, **keys)(path)
+
+    return write
+
+
+def _repeated(path: Path) -> None:
+    before = json.loads(path.read_bytes())["timestamp"]
+    _keys(phi=0.76, timestamp=before)(path)
 
 
 def _directory(path: Path) -> None:
@@ -101,10 +120,10 @@ BAD_FILES = {
     "Φ twice": (_keys(phi=0.75, coherence=3, chaos=1), Reason.AMBIGUOUS),
     "no time": (_keys(phi=0.75, timestamp="yesterday"), Reason.BAD_TIMESTAMP),
     "no zone": (_keys(phi=0.75, timestamp="2026-11-23T17:00:00"), Reason.BAD_TIMESTAMP),
-    "milliseconds": (_keys(phi=0.75, timestamp=NOW * 1000), Reason.BAD_TIMESTAMP),
-    "future": (_keys(phi=0.75, timestamp=NOW + 3600), Reason.FUTURE),
-    "backwards": (_keys(phi=0.75, timestamp=NOW - 3600), Reason.BACKWARDS),
-    "repeated": (_keys(phi=0.76, timestamp=NOW - 10), Reason.REPEATED),
+    "milliseconds": (_later(0, 1000, phi=0.75), Reason.BAD_TIMESTAMP),
+    "future": (_later(3600, phi=0.75), Reason.FUTURE),
+    "backwards": (_later(-3600, phi=0.75), Reason.BACKWARDS),
+    "repeated": (_repeated, Reason.REPEATED),
     "another schema": (_keys(schema="wiltonos.state/2", phi=0.75), Reason.UNKNOWN_SCHEMA),
     "a directory": (_directory, Reason.NOT_A_FILE),
     "a pipe": (_pipe, Reason.NOT_A_FILE),
@@ -121,13 +140,13 @@ async def test_bad_file_is_counted_once_and_the_exporter_goes_on(
 ) -> None:
     """Each kind of bad file keeps the last good value, is counted and logged once, and heals."""
     spoil, reason = BAD_FILES[kind]
-    writer.state(phi=0.75, timestamp=NOW - 10)
+    writer.state(phi=0.75, timestamp=_seconds() - 10)
     with capture_logs() as lines:
         async with running(source):
             await recorder.until(lambda: recorder.phis == [0.75])
             spoil(writer.state_path)
             await recorder.until(lambda: bool(recorder.errors))
-            writer.loop("breath", phi=0.7, timestamp=NOW)
+            writer.loop("breath", phi=0.7, timestamp=_seconds())
             await recorder.until(lambda: "breath" in recorder.loops)
             # a rescan of the same bytes is no second error
             await source.read_now()
@@ -137,7 +156,7 @@ async def test_bad_file_is_counted_once_and_the_exporter_goes_on(
             assert source.problems["quantum_state.json"].reason is reason
             if writer.state_path.is_dir():
                 writer.state_path.rmdir()
-            writer.state(phi=0.74, timestamp=NOW + 1)
+            writer.state(phi=0.74, timestamp=_seconds() + 1)
             await recorder.until(lambda: recorder.recoveries == ["quantum_state.json"])
     assert recorder.phis == [0.75, 0.74]
     assert source.problems == {}
