@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from wiltonos_otel.policy import Policy
 from wiltonos_otel.stack import flags, render, rules_check
@@ -184,3 +187,30 @@ def native_stack(
     """A running stack under the default policy, shared by the tests of a module."""
     with running_stack(binaries, tmp_path_factory.mktemp("stack"), Policy()) as stack:
         yield stack
+
+
+def gauge_request(
+    name: str, points: Mapping[int, float], *, service: str = "a-service", instance: str = "i"
+) -> bytes:
+    """An OTLP request with one gauge: its values by Unix time in milliseconds."""
+    request = ExportMetricsServiceRequest()
+    resource = request.resource_metrics.add()
+    for key, value in (("service.name", service), ("service.instance.id", instance)):
+        attribute = resource.resource.attributes.add()
+        attribute.key, attribute.value.string_value = key, value
+    metric = resource.scope_metrics.add().metrics.add()
+    metric.name = name
+    for time_ms, phi in points.items():
+        point = metric.gauge.data_points.add()
+        point.time_unix_nano, point.as_double = time_ms * 1_000_000, phi
+    body: bytes = request.SerializeToString()
+    return body
+
+
+def push(otlp_url: str, body: bytes) -> None:
+    """Post an OTLP request; fails unless it is taken."""
+    request = urllib.request.Request(
+        f"{otlp_url}/v1/metrics", body, {"Content-Type": "application/x-protobuf"}
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert answer.status == 200
