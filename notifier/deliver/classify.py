@@ -19,8 +19,10 @@ _DETAIL = 300
 _SLACK_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 _SLACK_GONE = {
     "block_mismatch",
+    "cannot_reply_to_message",
     "cant_update_message",
     "edit_window_closed",
+    "invalid_thread_ts",
     "is_inactive",
     "message_not_found",
     "thread_not_found",
@@ -29,7 +31,6 @@ _SLACK_DEAD = {
     "access_denied",
     "account_inactive",
     "as_user_not_supported",
-    "cannot_reply_to_message",
     "channel_not_found",
     "ekm_access_denied",
     "enterprise_is_restricted",

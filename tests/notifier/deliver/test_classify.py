@@ -208,7 +208,7 @@ def test_retry_after_is_bounded_whatever_it_is(value: object) -> None:
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
-    max_leaves=8,
+    max_leaves=4,
 )
 KEYS = st.sampled_from(
     ["ok", "error", "code", "message", "retry_after", "global", "errors", "id", "attachments",
@@ -216,7 +216,7 @@ KEYS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.integers(100, 599), st.one_of(st.text(), st.dictionaries(KEYS, JSON)))
 def test_no_answer_is_an_accident(status: int, body: Any) -> None:
     """Whatever comes back becomes one of the outcomes, with a bounded detail."""
