@@ -87,6 +87,8 @@ class NativeStack:
     ports: Ports
     policy: Policy
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    # further arguments by program
+    more: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def prometheus_url(self) -> str:
@@ -124,7 +126,7 @@ class NativeStack:
         for name in names or tuple(arguments):
             with (self.directory / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    [self.binaries[name], *arguments[name]],
+                    [self.binaries[name], *arguments[name], *self.more.get(name, ())],
                     cwd=self.directory,
                     stdout=log,
                     stderr=subprocess.STDOUT,
