@@ -94,8 +94,10 @@ def read_series(content: bytes, labels: Mapping[str, str]) -> list[Series]:
         body = orjson.loads(content)
         results = body["data"]["result"]
         kept = [each for each in results if _agrees(each["metric"], labels)][:MAX_SERIES]
-        return [_series(each, labels) for each in kept]
-    except (ValueError, KeyError, TypeError) as error:
+        pairs = [set(each["metric"].items()) for each in kept]
+        common = set.intersection(*pairs) if len(pairs) > 1 else set()
+        return [_series(each, {**labels, **dict(common)}) for each in kept]
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         reason = redact(content[:200].decode("utf-8", "replace"))
         raise ChartError(f"Prometheus gave no matrix: {reason}") from error
 
@@ -104,9 +106,9 @@ def _agrees(metric: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return all(labels.get(name, value) == value for name, value in metric.items())
 
 
-def _series(result: Mapping[str, Any], labels: Mapping[str, str]) -> Series:
+def _series(result: Mapping[str, Any], told: Mapping[str, str]) -> Series:
     metric = result["metric"]
-    own = [f"{k}={v}" for k, v in sorted(metric.items()) if k not in labels and k != "__name__"]
+    own = [f"{k}={v}" for k, v in sorted(metric.items()) if k not in told and k != "__name__"]
     points = ((float(at), float(value)) for at, value in result["values"])
     finite = [(at, value) for at, value in points if math.isfinite(value)]
     return Series(", ".join(own) or metric.get("__name__", ""), finite)

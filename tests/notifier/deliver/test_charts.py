@@ -93,6 +93,7 @@ async def test_a_chart_is_a_picture_of_the_size_that_chats_show(
         ("<html>", "no matrix"),
         ({"data": {"result": [{"metric": {}, "values": [["x", "y"]]}]}}, "no matrix"),
         ({"data": {"result": 5}}, "no matrix"),
+        ({"data": {"result": [{"metric": [], "values": []}]}}, "no matrix"),
     ],
 )
 async def test_an_answer_without_data_is_a_reason(
@@ -132,8 +133,9 @@ async def test_a_process_that_fails_says_why(
 
 
 def test_only_so_many_series_are_drawn() -> None:
-    """A query that matches a thousand does not fill the memory."""
-    content = orjson.dumps(matrix(*({"n": str(n)} for n in range(100)), values=[[1, "2"]]))
+    """A query that matches a thousand does not fill the memory; names tell the difference."""
+    many = ({"n": str(n), "job": "the same", "__name__": "m"} for n in range(100))
+    content = orjson.dumps(matrix(*many, values=[[1, "2"]]))
     found = read_series(content, {})
     assert len(found) == MAX_SERIES
     assert (found[0].name, found[0].points) == ("n=0", [(1.0, 2.0)])
