@@ -11,8 +11,9 @@ from wiltonos_otel.stack.plan import has_state
 from wiltonos_otel.stack.probe import get
 from wiltonos_otel.stack.record import Record
 
-# bounds in seconds; reading back a write-ahead log of hours takes Prometheus a minute
-OURS_SECONDS = 30.0
+# Bounds in seconds. Who does not stay up is noticed at once, so that they can be generous:
+# a busy machine needs half a minute to start Python, and Prometheus one to read back hours.
+OURS_SECONDS = 90.0
 PART_SECONDS = 120.0
 PHI_SECONDS = 60.0
 
