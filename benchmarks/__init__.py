@@ -1,0 +1,1 @@
+"""Our speed against the alternatives, side by side in one run: ``python -m benchmarks``."""

@@ -1,0 +1,29 @@
+"""``import``: what ``import wiltonos_otel`` costs a program that has the API already."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from statistics import median
+
+from benchmarks.rows import Row, row
+
+ROUNDS = 11
+PROGRAM = "import time; s = time.process_time(); import {}; print(time.process_time() - s)"
+
+
+def run() -> Iterator[Row]:
+    """Every row of the group."""
+    api: list[float] = []
+    ours: list[float] = []
+    for _ in range(ROUNDS):
+        api.append(_seconds("opentelemetry.metrics"))
+        ours.append(_seconds("wiltonos_otel"))
+    yield row("import.vs_opentelemetry_api", median(ours) / median(api))
+    yield Row("import.ms", median(ours) * 1000, "ms")
+
+
+def _seconds(module: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(module)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)

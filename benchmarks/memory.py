@@ -1,0 +1,73 @@
+"""``memory``: what a series costs, in bytes of resident memory.
+
+Ours is a loop with its Φ, pressure and collapses: three series. The SDK's is a synchronous gauge.
+Each is measured in a process of its own.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from statistics import median
+
+from benchmarks.rows import Row, row
+
+ROUNDS = 3
+SERIES = 30_000
+COMMON = """
+import gc, sys
+SERIES = int(sys.argv[1])
+
+def resident():
+    gc.collect()
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+"""
+SDK = """
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+EACH = 1_500
+meter = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False).get_meter("benchmark")
+gauges = [meter.create_gauge(f"gauge.{i}") for i in range(SERIES // EACH)]
+before = resident()
+for index, gauge in enumerate(gauges):
+    for series in range(EACH):
+        gauge.set(0.75, {"loop": f"loop-{index}-{series}"})
+print((resident() - before) / SERIES)
+"""
+OURS = """
+from wiltonos_otel.clock import SystemClock
+from wiltonos_otel.instruments.handles import Loop, Recorder, Slot
+from wiltonos_otel.instruments.signal import Signal
+from wiltonos_otel.policy import Policy
+slot = Slot()
+slot.recorder = Recorder(Signal("memory", Policy(), 60, SystemClock()), lambda reason: None)
+before = resident()
+loops = [Loop(f"loop-{index}", slot) for index in range(SERIES // 3)]
+for loop in loops:
+    loop.set(0.75)
+    loop.collapsed()
+slot.recorder.snapshot()
+print((resident() - before) / SERIES)
+"""
+
+
+def run() -> Iterator[Row]:
+    """Every row of the group."""
+    ours: list[float] = []
+    sdk: list[float] = []
+    for _ in range(ROUNDS):
+        sdk.append(_bytes(SDK))
+        ours.append(_bytes(OURS))
+    yield row("memory.per_series_vs_sdk_gauge", median(ours) / median(sdk))
+    yield Row("memory.per_series_bytes", median(ours), "bytes")
+    yield Row("memory.sdk_gauge_bytes", median(sdk), "bytes")
+
+
+def _bytes(program: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMON + program, str(SERIES)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
