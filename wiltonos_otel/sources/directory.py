@@ -1,9 +1,11 @@
 """Watches a state directory: events of the file system first, a slow rescan as the net below."""
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import aclosing
+import time
+from collections.abc import Callable, Iterable
+from contextlib import aclosing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from watchfiles import awatch
@@ -24,7 +26,7 @@ RENEW_SECONDS = 1.0
 RESCAN_SECONDS = 1.0
 # where the file system sends no events
 POLL_SECONDS = 0.25
-# a rescan may take this share of the time
+# a rescan may take this share of a processor
 _RESCAN_SHARE = 0.05
 # so many files are judged before others get their turn in the event loop
 _CHUNK = 50
@@ -32,6 +34,7 @@ _CHUNK = 50
 _MISSED_LIMIT = 3
 
 _Identity = tuple[tuple[int, int] | None, tuple[int, int] | None]
+T = TypeVar("T")
 
 
 class StateDirectory:
@@ -51,6 +54,7 @@ class StateDirectory:
         self._intake = Intake(directory, sink, clock, name)
         self._due: set[Path] = set()
         self._wake = asyncio.Event()
+        self._look = asyncio.Event()
         self._taking = asyncio.Lock()
         self._announced: set[Path] = set()
         self._suspects: set[Path] = set()
@@ -101,8 +105,9 @@ class StateDirectory:
 
     async def _rescan_often(self) -> None:
         while True:
+            self._look.clear()
             start = self._clock.monotonic()
-            found = await self._rescan()
+            found, cpu_seconds = await self._rescan()
             took = self._clock.monotonic() - start
             # what a rescan sees first may be announced a moment later, so the next one decides
             silent = self._suspects - self._announced
@@ -113,14 +118,18 @@ class StateDirectory:
             if self._said.changed("events", "missing" if polling else ""):
                 log.info("file system events", source=self.name, arrive=not polling)
             pause = POLL_SECONDS if polling else RESCAN_SECONDS
-            await asyncio.sleep(max(pause, took / _RESCAN_SHARE))
+            # its work counts and not its wait for a busy machine
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(pause, took, cpu_seconds / _RESCAN_SHARE)):
+                    await self._look.wait()
 
-    async def _rescan(self) -> set[Path]:
+    async def _rescan(self) -> tuple[set[Path], float]:
+        """The files that changed, and the processor seconds that it took to find them."""
         async with self._taking:
-            changed, bad = await asyncio.to_thread(self._intake.changed)
+            (changed, bad), cpu_seconds = await asyncio.to_thread(_timed, self._intake.changed)
             self._intake.judge_loops(bad)
         self._mark(changed)
-        return changed
+        return changed, cpu_seconds
 
     async def _follow_events(self) -> None:
         while True:
@@ -130,7 +139,6 @@ class StateDirectory:
 
     async def _try_watch(self, watched: _Identity) -> bool:
         """Watch until the directory is another one; False where there are no events to be had."""
-        await self._rescan()
         try:
             await self._watch(watched)
         except (OSError, RuntimeError) as error:
@@ -153,6 +161,9 @@ class StateDirectory:
             yield_on_timeout=True,
             recursive=False,
         )
+        # runs once this step has ended, within which awatch begins to watch: what was written
+        # between the last rescan and that moment is announced by nobody
+        asyncio.get_running_loop().call_soon(self._look.set)
         async with aclosing(batches):
             async for batch in batches:
                 named = (self._file_named(Path(name)) for _, name in batch)
@@ -169,6 +180,13 @@ class StateDirectory:
         if path.parent.name == LOOPS_DIRECTORY and is_loop_file(path.name):
             return self.directory / LOOPS_DIRECTORY / path.name
         return None
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    """A result, and the processor seconds of this thread that it took."""
+    start = time.thread_time()
+    result = work()
+    return result, time.thread_time() - start
 
 
 def _identity(directory: Path) -> _Identity:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import watchfiles.main
 from structlog.testing import capture_logs
+from watchfiles._rust_notify import RustNotify
 
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.sources import Reason
+from wiltonos_otel.sources import Reason, directory
 from wiltonos_otel.sources.directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -193,6 +195,28 @@ async def test_directory_may_be_replaced(
         await recorder.until(lambda: recorder.reasons == [Reason.VANISHED])
         writer.state(phi=0.73, timestamp=NOW + 2)
         await recorder.until(lambda: recorder.phis == [0.75, 0.74, 0.73])
+
+
+async def test_file_written_just_before_the_watch_begins_is_taken(
+    writer: "Writer",
+    recorder: "Recorder",
+    source: StateDirectory,
+    running: "Running",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the last rescan and before the first event: neither sees it, and it is not missed."""
+    monkeypatch.setattr(directory, "RESCAN_SECONDS", 3600)
+    writer.state(phi=0.75, timestamp=NOW)
+    async with running(source):
+        await recorder.until(lambda: recorder.phis == [0.75])
+
+        def begin(*arguments: Any) -> RustNotify:
+            writer.state(phi=0.74, timestamp=NOW + 1)
+            return RustNotify(*arguments)
+
+        monkeypatch.setattr(watchfiles.main, "RustNotify", begin)
+        (writer.directory / "loops").mkdir()
+        await recorder.until(lambda: recorder.phis == [0.75, 0.74])
 
 
 async def test_changes_arrive_by_events(
