@@ -31,7 +31,7 @@ OTHERS = frozenset(
         rules.QUEUE_CAPACITY,
         rules.BACKLOG_AGE,
         rules.DEAD_LETTERS,
-        rules.DESTINATION_UP,
+        rules.CHANNEL_STOPPED,
         FAILED_EXPORTS,
         LOST_EXPORTS,
         "ALERTS",
@@ -39,7 +39,7 @@ OTHERS = frozenset(
 )
 OURS = {name: row for row in CATALOGUE for name in row.sample_names}
 _PUSHED_GAUGES = frozenset(
-    {rules.BACKLOG_AGE, rules.DEAD_LETTERS, rules.DESTINATION_UP}
+    {rules.BACKLOG_AGE, rules.DEAD_LETTERS, rules.CHANNEL_STOPPED}
     | {name for name, row in OURS.items() if row.kind is Kind.OBSERVABLE_GAUGE}
 )
 _UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")

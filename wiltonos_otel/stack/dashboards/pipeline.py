@@ -72,7 +72,7 @@ def sources(policy: Policy) -> timeseries.Panel:
 
 def health(policy: Policy) -> stat.Panel:
     """One number per way in which the pipe can fail; each should be 0."""
-    channels = fresh(rules.DESTINATION_UP, policy.fresh_seconds)
+    channels = fresh(rules.CHANNEL_STOPPED, policy.fresh_seconds)
     numbers = {
         "Collector queue": _queue_share(),
         "refused points/s": f"sum(rate({rules.REFUSED}[$__rate_interval]))",
@@ -84,7 +84,7 @@ def health(policy: Policy) -> stat.Panel:
         "lost pushes": f"sum(increase({LOST_EXPORTS}[$__range]))",
         "oldest waiting message": f"max({fresh(rules.BACKLOG_AGE, policy.fresh_seconds)})",
         "dead letters": f"sum({fresh(rules.DEAD_LETTERS, policy.fresh_seconds)})",
-        "dead channels": f"count({channels} == 0) or 0 * count({channels})",
+        "stopped channels": f"sum({channels})",
     }
     panel = stat.Panel()
     for ref, (name, expr) in zip("ABCDEFGH", numbers.items(), strict=True):
