@@ -44,7 +44,7 @@ def test_the_rules_keep_every_promise(
     [
         (("for: 2s", "for: 1s"), "silent", "values at the edge"),
         ((f"or last_over_time({PHI}[15s]) < 0.73", ""), "fire", "downward"),
-        ((">= 2", ">= 0"), "silent", "a return after a long gap"),
+        (("offset 17s", "offset 2s"), "silent", "a return after a long gap"),
     ],
 )
 def test_a_rule_that_breaks_a_promise_is_found(

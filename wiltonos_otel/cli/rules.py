@@ -44,7 +44,8 @@ def build(config: Path | None, directory: Path | None) -> None:
 @rules.command()
 @config_option
 @directory_option
-def check(config: Path | None, directory: Path | None) -> None:
+@click.option("--tests/--no-tests", default=True, help="Run the unit tests of the rules.")
+def check(config: Path | None, directory: Path | None, *, tests: bool) -> None:
     """Check that the files are current, and ask promtool, amtool and the Collector about them."""
     from wiltonos_otel import settings
     from wiltonos_otel.stack import rules_check
@@ -64,7 +65,7 @@ def check(config: Path | None, directory: Path | None) -> None:
         else:
             click.echo(f"{step.title}: not asked, {step.program} is not built yet")
     checkout, promtool = checkout_directory(), rules_check.find("promtool")
-    if checkout and promtool:
+    if tests and checkout and promtool:
         count = rules_check.run_unit_tests(checkout, promtool)
         click.echo(f"unit tests of the rules: {count} files, all promises kept")
 
