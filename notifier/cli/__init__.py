@@ -9,6 +9,7 @@ import click
 import structlog
 
 from notifier.app import NotifierService
+from notifier.building import make_guard
 from notifier.cli.channels import render, test
 from notifier.cli.letters import dead_letters, incidents
 from notifier.settings import load
@@ -64,7 +65,7 @@ def check_config(config: Path | None, port_offset: int | None) -> None:
             problems.append(str(error))
     if problems:
         raise SettingsError("\n".join(problems))
-    NotifierService(loaded).telemetry.shutdown()
+    make_guard(loaded)
     origin = loaded.file or "the defaults (no configuration file)"
     names = ", ".join(channel.name for channel in table.channels) or "none: inbox only"
     click.echo(f"{origin}: good; listens on {table.listen}; channels: {names}")
