@@ -14,7 +14,7 @@ from wiltonos_service.errors import FAILED, OperatorError, UsageError
 if TYPE_CHECKING:
     from wiltonos_otel.stack.console import Speaker
     from wiltonos_otel.stack.plan import Plan
-    from wiltonos_otel.stack.record import Record
+    from wiltonos_otel.stack.record import Mode, Record
 
 
 @click.group()
@@ -25,18 +25,19 @@ def metrics() -> None:
 @metrics.command()
 @config_option
 @offset_option
-@click.option("--native", "mode", flag_value="native", help="Without Docker: build and supervise.")
-@click.option("--compose", "mode", flag_value="compose", help="In containers, by Docker Compose.")
+@click.option("--native", is_flag=True, help="Without Docker: build and supervise.")
+@click.option("--compose", is_flag=True, help="In containers, by Docker Compose.")
 @click.option("--demo", is_flag=True, help="Simulate the state files.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
     help='Directory of the state files (default: [source] state_dir, "state").',
 )
-def bootstrap(
+def bootstrap(  # noqa: PLR0917 - click passes by name
     config: Path | None,
     port_offset: int | None,
-    mode: str | None,
+    native: bool,
+    compose: bool,
     demo: bool,
     state: Path | None,
 ) -> None:
@@ -48,9 +49,12 @@ def bootstrap(
     from wiltonos_otel.stack.console import Speaker
     from wiltonos_otel.stack.plan import make_plan
 
+    if native and compose:
+        raise UsageError("--native and --compose exclude each other; give one, or neither")
     plan = make_plan(config=config, offset=port_offset, state=state, demo=demo)
     speaker = Speaker()
-    bring_up.bootstrap(plan, bring_up.choose_mode(mode, plan, speaker), speaker)
+    asked: Mode | None = "native" if native else "compose" if compose else None
+    bring_up.bootstrap(plan, bring_up.choose_mode(asked, plan, speaker), speaker)
 
 
 @metrics.command()

@@ -25,6 +25,9 @@ from wiltonos_otel.stack.waiting import (
 )
 from wiltonos_service.errors import UsageError
 
+# lies beside the state files that a demo writes
+SIMULATED = ".simulated"
+
 
 def bootstrap(plan: Plan, mode: Mode, speaker: Speaker) -> Record:
     """Bring the stack up, unless it is; returns its record.
@@ -45,6 +48,7 @@ def bootstrap(plan: Plan, mode: Mode, speaker: Speaker) -> Record:
             speaker.say("The stack is up already.")
         else:
             plan = _settle_state(plan, running, speaker)
+            _mark_simulated(plan)
             up = _up_native if mode == "native" else compose_stack.up
             with nothing_left_when_interrupted(lambda: _end(plan, speaker)):
                 running = up(plan, running, speaker)
@@ -53,11 +57,11 @@ def bootstrap(plan: Plan, mode: Mode, speaker: Speaker) -> Record:
     return running
 
 
-def choose_mode(asked: str | None, plan: Plan, speaker: Speaker) -> Mode:
+def choose_mode(asked: Mode | None, plan: Plan, speaker: Speaker) -> Mode:
     """The mode that was asked for, or that of the stack that is up, or the best one here."""
+    if asked is not None:
+        return asked
     record = load(plan.places.record)
-    if asked in ("native", "compose"):
-        return "native" if asked == "native" else "compose"
     if record is not None:
         return record.mode
     if compose_stack.engine_answers(plan.environ):
@@ -100,6 +104,24 @@ def _settle_state(plan: Plan, running: Record | None, speaker: Speaker) -> Plan:
     if answer not in ("y", "yes", "s", "sim"):
         return plan
     return replace(plan, demo=True, state_dir=plan.places.demo_state)
+
+
+def _mark_simulated(plan: Plan) -> None:
+    """Take a directory for simulated state files; never one that holds real ones.
+
+    Raises:
+        UsageError: the directory holds state files that no demo wrote.
+    """
+    if not plan.demo:
+        return
+    mark = plan.state_dir / SIMULATED
+    if has_state(plan.state_dir) and not mark.exists():
+        raise UsageError(
+            f"{plan.state_dir} holds state files, and --demo would write over them; "
+            "name an empty directory, or leave --state out"
+        )
+    plan.state_dir.mkdir(parents=True, exist_ok=True)
+    mark.touch()
 
 
 def _up_native(plan: Plan, running: Record | None, speaker: Speaker) -> Record:

@@ -118,8 +118,6 @@ class NativeStack:
             )
         render.write(plan.places.stack, rendered)
         plan.places.prometheus_home.mkdir(parents=True, exist_ok=True)
-        if plan.demo:
-            plan.state_dir.mkdir(parents=True, exist_ok=True)
 
     def start_ours(self) -> None:
         """Start our own services, unless they run.
