@@ -51,9 +51,12 @@ class Channel(Table):
         name: ours, unique; appears in the API, on the metrics and in logs.
         kind: slack (bot token), slack_webhook or discord_webhook.
         token: bot token; exclusive with ``token_file`` (slack).
+        token_file: file that holds the bot token; re-read when it changes (slack).
         channel: Slack channel id, for example C0123456789 (slack).
         api_url: base URL of Slack's Web API (slack).
         url: the webhook's URL; exclusive with ``url_file`` (slack_webhook, discord_webhook).
+        url_file: file that holds the URL; re-read when it changes (slack_webhook,
+            discord_webhook).
         match: label → values; an incident goes here if any of its alerts has such a label each.
         mentions: severity → what to mention; the only source of pings.
         language: of the fixed words; None takes the notifier's.
@@ -110,6 +113,9 @@ class Notifier(HttpService):
 
     Attributes:
         database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
+        alertmanager_url: where messages link to for silences.
+        prometheus_url: where messages link to for graphs, and charts are read from.
+        grafana_url: where messages link to for dashboards.
         incident_by: labels that fold groups into one incident; () makes each group its own.
         reopen_seconds: an alert that fires again within this time re-opens its incident.
         heartbeat_timeout_seconds: silence of the Watchdog that means "alerting is down"; 0 = off.
@@ -117,6 +123,8 @@ class Notifier(HttpService):
         retention_days: resolved incidents and dead letters older than this are removed.
         retention_megabytes: bound on the stored size; the oldest resolved incidents go first.
         waiting_line: webhooks that may wait for a commit; beyond it the answer is 503.
+        language: of the fixed words; a channel may differ.
+        channels: where messages go.
     """
 
     listen: ListenAddress = "127.0.0.1:9099"

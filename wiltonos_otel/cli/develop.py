@@ -10,13 +10,19 @@ from pathlib import Path
 import click
 
 from wiltonos_service.errors import OperatorError
-from wiltonos_service.settings import checkout_directory
 
 # name of what is missing: how to get it on Debian, and which variable names another place
 SYSTEM_PROGRAMS = {"chromium": "chromium"}
 
 
-def _checkout() -> Path:
+def checkout() -> Path:
+    """The checkout that this runs from.
+
+    Raises:
+        OperatorError: it is installed.
+    """
+    from wiltonos_service.settings import checkout_directory
+
     root = checkout_directory()
     if root is None:
         raise OperatorError("this command works in a checkout of the repository only")
@@ -54,11 +60,13 @@ def _lint(root: Path) -> None:
                 "collector",
                 "prometheus",
                 "grafana",
+                "semconv",
                 "docker-compose.yml",
             ],
         ),
         ("rules", [_tool("wt"), "rules", "check"]),
         ("dashboards", [_tool("wt"), "dashboards", "check"]),
+        ("reference pages", [_tool("wt"), "docs", "check"]),
     )
     for title, command in steps:
         _step(title, command, root)
@@ -81,13 +89,13 @@ def _ensure_system_programs() -> None:
 
 
 def _ensure_native() -> None:
-    _step("native stack (built once, then cached)", [_tool("wt"), "metrics", "build"], _checkout())
+    _step("native stack (built once, then cached)", [_tool("wt"), "metrics", "build"], checkout())
 
 
 @click.command()
 def lint() -> None:
     """Check format, lint, types and generated files."""
-    _lint(_checkout())
+    _lint(checkout())
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -95,7 +103,7 @@ def lint() -> None:
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 def test(*, fast: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Run every check and every test; what follows -- goes to pytest."""
-    root = _checkout()
+    root = checkout()
     _lint(root)
     if not fast:
         _ensure_system_programs()
@@ -110,7 +118,7 @@ def test(*, fast: bool, pytest_arguments: tuple[str, ...]) -> None:
 def bench(*, group: str | None, as_json: bool) -> None:
     """Measure ratios against the alternatives, side by side in one run."""
     arguments = [*([group] if group else []), *(["--json"] if as_json else [])]
-    root = _checkout()
+    root = checkout()
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-m", "benchmarks", *arguments], cwd=root, check=False
     )

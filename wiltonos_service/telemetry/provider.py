@@ -5,7 +5,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -19,7 +21,7 @@ from opentelemetry.sdk.resources import (
 from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
-from wiltonos_service.telemetry.push import Prepare, QueueingExporter
+from wiltonos_service.telemetry.push import Prepare, PushHealth, QueueingExporter
 
 SERVICE_INSTANCE_ID = "service.instance.id"
 # how long a receiver may be away before pushes are lost
@@ -80,6 +82,14 @@ class Push:
     prepare: Prepare | None = None
 
 
+class Pushing(Protocol):
+    """Something that knows what became of its pushes."""
+
+    def health(self) -> PushHealth:
+        """What became of the batches so far."""
+        ...
+
+
 class Telemetry:
     """A provider with its readers. Ends within a bound, whatever the receiver does.
 
@@ -114,7 +124,7 @@ class Telemetry:
         self.provider = MeterProvider(all_readers, identity.resource(), shutdown_on_exit=False)
         self._ended = False
         if self.push:
-            _observe_push(self.provider, self.push)
+            observe_push(self.provider, self.push)
 
     def flush(self, seconds: float = SHUTDOWN_SECONDS) -> bool:
         """Collect and deliver now; False when that took longer or failed."""
@@ -151,8 +161,8 @@ def _bounded(work: Callable[[], object], seconds: float) -> None:
     thread.join(seconds)
 
 
-def _observe_push(provider: MeterProvider, push: QueueingExporter) -> None:
-    """Gaps are reported by the service itself, as soon as the receiver is back."""
+def observe_push(provider: metrics.MeterProvider, push: Pushing) -> None:
+    """Let the service itself report its gaps, as soon as the receiver is back."""
 
     def failed(_options: CallbackOptions) -> Iterable[Observation]:
         yield Observation(push.health().failed_attempts)
