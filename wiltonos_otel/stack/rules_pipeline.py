@@ -29,7 +29,10 @@ def groups(policy: Policy) -> tuple[Group, ...]:
             "wiltonos-pipeline",
             5,
             (
-                *_collector(),
+                _collector_down(),
+                _collector_refusing(),
+                _collector_dropping(),
+                _collector_filling(),
                 *_notifier(policy),
                 _overflow(),
             ),
@@ -38,67 +41,74 @@ def groups(policy: Policy) -> tuple[Group, ...]:
     )
 
 
-def _collector() -> tuple[Alert, ...]:
-    return (
-        Alert(
-            name="WiltonosCollectorDown",
-            expr='up{job="collector"} == 0',
-            severity=Severity.CRITICAL,
-            hold_seconds=DOWN_HOLD_SECONDS,
-            summary="The Collector at {{ $labels.instance }} does not answer",
-            description=(
-                "Prometheus has not reached the Collector at {{ $labels.instance }} for "
-                f"{DOWN_HOLD_SECONDS} s. Services keep little of what they cannot push."
-            ),
-            panel=PanelId.PIPELINE,
+def _collector_down() -> Alert:
+    return Alert(
+        name="WiltonosCollectorDown",
+        expr='up{job="collector"} == 0',
+        severity=Severity.CRITICAL,
+        hold_seconds=DOWN_HOLD_SECONDS,
+        summary="The Collector at {{ $labels.instance }} does not answer",
+        description=(
+            "Prometheus has not reached the Collector at {{ $labels.instance }} for "
+            f"{DOWN_HOLD_SECONDS} s. Services keep little of what they cannot push."
         ),
-        Alert(
-            name="WiltonosCollectorRefusing",
-            expr=f"sum by (job, instance) (rate({REFUSED}[{RATE_WINDOW}])) > 0",
-            severity=Severity.WARNING,
-            keep_seconds=60,
-            summary="The Collector refuses data",
-            description=(
-                'The Collector refuses {{ $value | printf "%.1f" }} points per second, because '
-                "its memory limit is reached or its queue is full. Senders try again for a while."
-            ),
-            panel=PanelId.PIPELINE,
+        panel=PanelId.PIPELINE,
+    )
+
+
+def _collector_refusing() -> Alert:
+    return Alert(
+        name="WiltonosCollectorRefusing",
+        expr=f"sum by (job, instance) (rate({REFUSED}[{RATE_WINDOW}])) > 0",
+        severity=Severity.WARNING,
+        keep_seconds=60,
+        summary="The Collector refuses data",
+        description=(
+            'The Collector refuses {{ $value | printf "%.1f" }} points per second, because '
+            "its memory limit is reached or its queue is full. Senders try again for a while."
         ),
-        Alert(
-            name="WiltonosCollectorDropping",
-            expr=(
-                f"sum by (job, instance) (\n"
-                f"  increase({SEND_FAILED}[{RATE_WINDOW}]) > 0\n"
-                f"  or ({SEND_FAILED} unless {SEND_FAILED} offset {RATE_WINDOW})\n"
-                f")\n"
-                # a Prometheus that has just begun knows no difference between old and new
-                f"and on (job, instance) up offset {RATE_WINDOW}"
-            ),
-            severity=Severity.CRITICAL,
-            keep_seconds=60,
-            summary="The Collector loses data on its way to Prometheus",
-            description=(
-                'The Collector gave up {{ $value | printf "%.0f" }} points within a minute: '
-                "Prometheus refused them for good, they are lost."
-            ),
-            panel=PanelId.PIPELINE,
+        panel=PanelId.PIPELINE,
+    )
+
+
+def _collector_dropping() -> Alert:
+    return Alert(
+        name="WiltonosCollectorDropping",
+        expr=(
+            f"sum by (job, instance) (\n"
+            f"  increase({SEND_FAILED}[{RATE_WINDOW}]) > 0\n"
+            f"  or ({SEND_FAILED} unless {SEND_FAILED} offset {RATE_WINDOW})\n"
+            f")\n"
+            # a Prometheus that has just begun knows no difference between old and new
+            f"and on (job, instance) up offset {RATE_WINDOW}"
         ),
-        Alert(
-            name="WiltonosCollectorQueueFilling",
-            expr=(
-                f"max by (job, instance) (\n"
-                f"  {QUEUE_SIZE} / on (job, instance, exporter, data_type) {QUEUE_CAPACITY}\n"
-                f") > 0.5"
-            ),
-            severity=Severity.WARNING,
-            hold_seconds=DOWN_HOLD_SECONDS,
-            summary="The Collector's queue is {{ $value | humanizePercentage }} full",
-            description=(
-                "Prometheus does not take what the Collector sends; the queue on disk is "
-                "{{ $value | humanizePercentage }} full. Nothing is lost until it is full."
-            ),
-            panel=PanelId.PIPELINE,
+        severity=Severity.CRITICAL,
+        keep_seconds=60,
+        summary="The Collector loses data on its way to Prometheus",
+        description=(
+            'The Collector gave up {{ $value | printf "%.0f" }} points within a minute: '
+            "Prometheus refused them for good, they are lost."
         ),
+        panel=PanelId.PIPELINE,
+    )
+
+
+def _collector_filling() -> Alert:
+    return Alert(
+        name="WiltonosCollectorQueueFilling",
+        expr=(
+            f"max by (job, instance) (\n"
+            f"  {QUEUE_SIZE} / on (job, instance, exporter, data_type) {QUEUE_CAPACITY}\n"
+            f") > 0.5"
+        ),
+        severity=Severity.WARNING,
+        hold_seconds=DOWN_HOLD_SECONDS,
+        summary="The Collector's queue is {{ $value | humanizePercentage }} full",
+        description=(
+            "Prometheus does not take what the Collector sends; the queue on disk is "
+            "{{ $value | humanizePercentage }} full. Nothing is lost until it is full."
+        ),
+        panel=PanelId.PIPELINE,
     )
 
 
