@@ -1,7 +1,11 @@
-"""``phi``: one sample of Φ with three exact derivatives, with every window full."""
+"""``phi``: one sample of Φ with three exact derivatives, with every window full.
 
-from collections.abc import Iterator
-from itertools import count
+Beside it the usual way: PromQL's formula over the samples of one window of 60, at every sample.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from itertools import count, islice
 
 from benchmarks.rounds import calls
 from benchmarks.rows import Row, row
@@ -11,27 +15,59 @@ from wiltonos_otel.policy import Policy
 WINDOWS_MS = (30_000, 60_000, 300_000)
 START_MS = 1_795_000_000_000
 STEP_MS = 100
-FILL = 300_000 // STEP_MS + 1
 SAMPLES = 5_000
+WARM_UP = 300_000 // STEP_MS // SAMPLES + 1
+BATCH, BATCHES = 60, 200
 ROUNDS = 15
 
 
-def run() -> Iterator[Row]:
+def run(rounds: int = ROUNDS) -> Iterator[Row]:
     """Every row of the group."""
     slopes, tracker = SlidingSlopes(WINDOWS_MS), Tracker(Policy(), 60_000)
-    slope_times, tracker_times = (count(START_MS, STEP_MS) for _ in range(2))
+    # one list a round, made before any is timed
+    prepared = _samples(rounds + WARM_UP + 1)
+    sampled, tracked = iter(prepared), iter(prepared)
 
-    def sample(samples: int = SAMPLES) -> None:
-        for _, time_ms in zip(range(samples), slope_times, strict=False):
-            slopes.add(time_ms, 0.75 + (time_ms % 7_919) / 500_000)
+    def sample() -> None:
+        for time_ms, phi in next(sampled):
+            slopes.add(time_ms, phi)
             slopes.per_minute(time_ms)
 
-    def track(samples: int = SAMPLES) -> None:
-        for _, time_ms in zip(range(samples), tracker_times, strict=False):
-            tracker.observe(time_ms, 0.75 + (time_ms % 7_919) / 500_000)
+    def track() -> None:
+        for time_ms, phi in next(tracked):
+            tracker.observe(time_ms, phi)
 
-    sample(FILL)
-    track(FILL)
-    seconds = calls({"sample": sample, "track": track}, rounds=ROUNDS)
+    window = deque([(i * 1000, 0.75 + i % 7 / 500) for i in range(BATCH)], BATCH)
+
+    def batch() -> None:
+        for i in range(BATCHES):
+            window.append((window[-1][0] + 1000, 0.75 + i % 7 / 500))
+            _regression(window)
+
+    for _ in range(WARM_UP):
+        sample()
+        track()
+    seconds = calls({"sample": sample, "track": track, "batch": batch}, rounds=rounds)
     yield row("phi.sample_us", seconds["sample"] / SAMPLES * 1e6)
+    ratio = (seconds["sample"] / SAMPLES) / (seconds["batch"] / BATCHES)
+    yield Row("phi.sample_vs_batch_regression", ratio, "ratio")
     yield Row("phi.track_us", seconds["track"] / SAMPLES * 1e6, "us")
+
+
+def _samples(lists: int) -> list[list[tuple[int, float]]]:
+    times = count(START_MS, STEP_MS)
+    return [[(t, 0.75 + t % 7_919 / 500_000) for t in islice(times, SAMPLES)] for _ in range(lists)]
+
+
+def _regression(window: Collection[tuple[int, float]]) -> float:
+    """The slope per second of one window (prometheus, promql/functions.go, linearRegression)."""
+    n = len(window)
+    origin = next(iter(window))[0]
+    sum_x = sum_y = sum_xy = sum_xx = 0.0
+    for time_ms, y in window:
+        x = (time_ms - origin) / 1000
+        sum_x += x
+        sum_y += y
+        sum_xy += x * y
+        sum_xx += x * x
+    return (sum_xy - sum_x * sum_y / n) / (sum_xx - sum_x * sum_x / n)

@@ -23,11 +23,11 @@ ATTRIBUTES = {"loop": "breath", "window": "60s", "region": "eu"}
 BOUNDS = (0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500)
 
 
-def run() -> Iterator[Row]:
+def run(number: int = NUMBER, rounds: int = ROUNDS) -> Iterator[Row]:
     """Every row of the group."""
     with _ours() as ours, _sdk() as sdk:
         variants = {**_prometheus(), **ours, "sdk counter": ("call(1, attributes)", sdk)}
-        seconds = statements(variants, number=NUMBER, rounds=ROUNDS)
+        seconds = statements(variants, number=number, rounds=rounds)
     for kind in ("gauge", "counter", "histogram"):
         mine = seconds.get(f"our {kind}")
         value = None if mine is None else mine / seconds[f"prometheus {kind}"]

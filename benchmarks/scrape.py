@@ -26,6 +26,15 @@ ROUNDS = 7
 
 def run() -> Iterator[Row]:
     """Every row of the group."""
+    yield from rendering()
+    reader = FastMetricReader()
+    provider = _provider(reader, observable=False)
+    yield row("scrape.loop_stall_ms", stall_ms(reader))
+    provider.shutdown()
+
+
+def rendering(rounds: int = ROUNDS) -> Iterator[Row]:
+    """The rows about rendering."""
     fast, observed, stock = FastMetricReader(), FastMetricReader(), StockReader()
     providers = [
         _provider(fast, observable=False),
@@ -42,11 +51,10 @@ def run() -> Iterator[Row]:
             "fast_observable": observed.render,
             "stock": lambda: stock.render(""),
         },
-        rounds=ROUNDS,
+        rounds=rounds,
     )
     base = seconds.pop("prometheus_client")
     yield row("scrape.per_series_vs_prometheus_client", seconds["fast"] / base)
-    yield row("scrape.loop_stall_ms", stall_ms(fast))
     for name in ("fast_openmetrics", "fast_observable", "stock"):
         yield Row(f"scrape.{name}_vs_prometheus_client", seconds[name] / base, "ratio")
     yield Row("scrape.per_series_us", seconds["fast"] / SERIES * 1e6, "us")

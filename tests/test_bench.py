@@ -1,0 +1,106 @@
+"""The benchmarks: what ``wt bench`` prints, and that nothing became grossly slower."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import phi, record, scrape
+from benchmarks.rows import GOALS, Goal, Row
+
+ROOT = Path(__file__).parent.parent
+BASELINE: dict[str, float] = json.loads((ROOT / "benchmarks/baseline.json").read_text())
+# a busy machine moves ratios of interleaved rounds by a few per cent, a mistake by far more
+GROSS = 2.0
+MORE_IS_BETTER = {name for name, (_, goal) in GOALS.items() if goal and goal.sign == ">="}
+
+
+def quick_record() -> Iterable[Row]:
+    """The group ``record`` in two seconds."""
+    return record.run(number=2_000, rounds=7)
+
+
+def quick_phi() -> Iterable[Row]:
+    """The group ``phi`` in two seconds."""
+    return phi.run(rounds=3)
+
+
+def quick_rendering() -> Iterable[Row]:
+    """The group ``scrape`` without its servers."""
+    return scrape.rendering(rounds=5)
+
+
+@pytest.mark.parametrize("measure", [quick_record, quick_phi, quick_rendering])
+def test_nothing_became_grossly_slower(measure: Callable[[], Iterable[Row]]) -> None:
+    """Every stored ratio still holds within a factor of two."""
+    measured = {row.name: row.value for row in measure()}
+    stored = {name: ratio for name, ratio in BASELINE.items() if name in measured}
+    assert stored
+    for name, ratio in stored.items():
+        value = measured[name]
+        assert value is not None, name
+        slower = ratio / value if name in MORE_IS_BETTER else value / ratio
+        assert slower <= GROSS, f"{name}: {value:.3g}, stored {ratio:.3g}"
+
+
+def test_only_ratios_are_stored() -> None:
+    """Seconds and bytes would tell machines apart, not versions of the code."""
+    units = {name: unit for name, (unit, _) in GOALS.items()}
+    assert all(units.get(name, "ratio") in ("ratio", "times") for name in BASELINE)
+
+
+def test_json_has_machine_versions_and_every_promised_row() -> None:
+    """Programs read ``wt bench GROUP --json``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "import", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = json.loads(done.stdout)
+    assert {"machine", "versions", "rows"} == set(result)
+    assert result["versions"]["opentelemetry-api"]
+    rows = {row["name"]: row for row in result["rows"]}
+    promised = rows["import.vs_opentelemetry_api"]
+    assert set(promised) == {"name", "value", "unit", "goal", "holds"}
+    assert promised["goal"] == "<= 1.3"
+    assert promised["holds"] == (promised["value"] <= 1.3)
+    assert {row["holds"] for row in rows.values() if row["goal"] is None} <= {True}
+
+
+def test_unknown_group_is_one_line() -> None:
+    """Wrong usage names the groups that there are."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "speed"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no group 'speed'; there are record, phi" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "holds"),
+    [
+        (Goal("<=", 2), 2, True),
+        (Goal("<=", 2), 2.1, False),
+        (Goal(">=", 15), 15, True),
+        (Goal(">=", 15), 14.9, False),
+    ],
+)
+def test_goal_is_reached_at_its_limit(goal: Goal, value: float, holds: bool) -> None:
+    """At most, or at least."""
+    assert goal.holds(value) is holds
+    assert Row("x", value, "s", goal).holds is holds
+
+
+def test_a_row_without_a_value_reaches_no_goal() -> None:
+    """What could not be measured is not passed over in silence."""
+    assert not Row("x", None, "s", Goal("<=", 2)).holds
+    assert Row("x", None, "s").holds
