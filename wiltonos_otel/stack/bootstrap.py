@@ -115,7 +115,8 @@ def _mark_simulated(plan: Plan) -> None:
     if not plan.demo:
         return
     mark = plan.state_dir / SIMULATED
-    if has_state(plan.state_dir) and not mark.exists():
+    ours = mark.exists() or plan.state_dir == plan.places.demo_state
+    if has_state(plan.state_dir) and not ours:
         raise UsageError(
             f"{plan.state_dir} holds state files, and --demo would write over them; "
             "name an empty directory, or leave --state out"
