@@ -28,6 +28,7 @@ from notifier.web.events import Changes
 from notifier.web.health import Health
 from notifier.web.page import Page
 from notifier.web.receiver import Receiver
+from notifier.web.runbooks import Runbooks
 from notifier.worker import ChannelWorker
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
@@ -134,6 +135,7 @@ class NotifierService:
         Api(store, self.clock, self._wake).install(app)
         Health(store, self.clock, self.degraded).install(app)
         Page().install(app)
+        Runbooks().install(app)
         self.changes.install(app)
         assert self.telemetry.scrape is not None
         app.router.add_get("/metrics", ScrapeEndpoint(self.telemetry.scrape).handle)

@@ -38,6 +38,13 @@ def test_the_wheel_carries_every_tracked_file_of_the_stack(unpacked: Path) -> No
         assert (files / name).read_bytes() == (ROOT / name).read_bytes(), name
 
 
+def test_the_wheel_carries_the_runbooks(unpacked: Path) -> None:
+    """Where ``runbook_url`` leads is there without the checkout."""
+    files = unpacked / "notifier" / "web" / "files" / "runbooks"
+    for path in (ROOT / "docs" / "runbooks").glob("*.md"):
+        assert (files / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 def test_the_wheel_carries_every_file_of_the_packages(unpacked: Path) -> None:
     """No page, schema, migration or catalogue of words is left behind."""
     listed = subprocess.run(
