@@ -35,29 +35,23 @@ def _go_build(title: str, seconds: int, version: str, directory: str, *packages:
 
 @cache
 def collector() -> Recipe:
-    """The OpenTelemetry Collector with the components of ``collector/builder.yaml`` only."""
-    manifest = committed("collector/builder.yaml").read_bytes()
-    builder = f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR_VERSION}"
+    """The OpenTelemetry Collector with the components of ``collector/builder.yaml`` only.
+
+    Its sources are committed as the Collector's builder made them (``collector/generate``):
+    go.sum then pins every module, and a build needs neither the builder nor its downloads.
+    """
+    sources = sorted(committed("collector/generated").iterdir())
+    target = ("-o", "{out}/bin/otelcol", ".")
     return Recipe(
         name="otelcol",
         title="OpenTelemetry Collector",
         version=COLLECTOR_VERSION,
         steps=(
-            Place("builder.yaml", manifest),
-            Command("build its builder", 40, ("{go}", "install", builder)),
-            Command(
-                "put the components together",
-                25,
-                ("{work}/bin/builder", "--config", "builder.yaml", "--skip-compilation"),
-            ),
-            # as output_path of the manifest says
-            Command("compile", 70, ("{go}", "build", *_COLLECTOR_FLAGS), "build"),
+            *(Place(f"collector/{file.name}", file.read_bytes()) for file in sources),
+            Command("compile", 120, ("{go}", "build", "-ldflags", "-s -w", *target), "collector"),
         ),
         produces=("bin/otelcol",),
     )
-
-
-_COLLECTOR_FLAGS = ("-ldflags", "-s -w", "-o", "{out}/bin/otelcol", ".")
 
 
 @cache
