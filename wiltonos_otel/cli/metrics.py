@@ -86,7 +86,7 @@ def status(config: Path | None, as_json: bool) -> None:
 
 def _show_status(record: "Record", speaker: "Speaker") -> None:
     from wiltonos_otel.stack.status import status as ask_status
-    from wiltonos_otel.stack.summary import addresses
+    from wiltonos_otel.stack.summary import show_addresses
 
     answers = {True: "ready", False: "not ready", None: ""}
     rows = [
@@ -96,7 +96,7 @@ def _show_status(record: "Record", speaker: "Speaker") -> None:
     demo = ", simulated data" if record.demo else ""
     speaker.say(f"{record.mode} stack, port offset {record.port_offset}{demo}")
     speaker.table(("service", "state", "answers", "up", "process"), rows)
-    speaker.table(("what", "where", "what for"), addresses(record))
+    show_addresses(record, speaker)
 
 
 def _duration(seconds: int | None) -> str:

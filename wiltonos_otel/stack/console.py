@@ -31,7 +31,7 @@ class Speaker:
     def say(self, text: str) -> None:
         """One line."""
         if self.console.is_terminal:
-            self.console.print(Text(text))
+            self.console.print(Text(text), soft_wrap=True)
         else:
             # as it is: no wrapping, no expanded tabs
             click.echo(text)

@@ -185,8 +185,3 @@ def last_words(process: Process) -> str:
     except OSError:
         return "it wrote nothing"
     return lines[-1].strip()[:300] if lines else "it wrote nothing"
-
-
-def sign_in_link(url: str, token: str) -> str:
-    """A link that signs a browser in; the fragment reaches no server and no log."""
-    return f"{url}/#token={token}"

@@ -9,31 +9,45 @@ from wiltonos_otel.stack.ports import LOOPBACK
 from wiltonos_otel.stack.record import Record
 
 
-def addresses(record: Record, *, with_token: bool = True) -> list[tuple[str, str, str]]:
+# services whose pages let a browser sign in
+_PAGES = {"notifier": "inbox", "exporter": "live page"}
+
+
+def addresses(record: Record) -> list[tuple[str, str, str]]:
     """Name, URL and purpose of everything that a person or a program may call."""
     rows = [
         ("live page", _url(record, "exporter"), "Φ now and in the last 10 minutes"),
-        ("metrics", f"{_url(record, 'exporter', sign=False)}metrics", "for a Prometheus of yours"),
-        ("inbox", _url(record, "notifier"), "alerts, and what was sent about them"),
-        ("diary", f"{_url(record, 'longevity', sign=False)}longevity/doses", "doses"),
+        ("metrics", _url(record, "exporter", "metrics"), "for a Prometheus of yours"),
+        ("inbox", _url(record, "notifier"), "alerts and their messages"),
+        ("diary", _url(record, "longevity", "longevity/doses"), "doses"),
         ("Prometheus", _url(record, "prometheus"), "queries, rules, alerts"),
         ("Alertmanager", _url(record, "alertmanager"), "routing and silences"),
         ("OTLP", _url(record, "otlp_http"), "push here from any service"),
     ]
     if record.grafana:
         rows.insert(1, ("Grafana", _url(record, "grafana"), "dashboards (admin/admin)"))
-    if not with_token:
-        return [(name, url.partition("#")[0], purpose) for name, url, purpose in rows]
     return rows
 
 
-def _url(record: Record, name: str, *, sign: bool = True) -> str:
-    url = f"http://{LOOPBACK}:{record.ports[name]}/"
-    token = record.tokens.get(name)
-    if sign and token is not None:
+def sign_in_links(record: Record) -> list[tuple[str, str]]:
+    """Page and link by which a browser signs in once, for the pages that may ask for it."""
+    return [
         # the fragment reaches no server and no log; the page trades it for a cookie
-        return f"{url}#token={_read(token)}"
-    return url
+        (page, f"{_url(record, name)}#token={_read(record.tokens[name])}")
+        for name, page in _PAGES.items()
+        if name in record.tokens
+    ]
+
+
+def show_addresses(record: Record, speaker: Speaker) -> None:
+    """Say where everything is, and how a browser signs in."""
+    speaker.table(("what", "where", "what for"), addresses(record))
+    for page, link in sign_in_links(record):
+        speaker.say(f"Sign in to the {page} once: {link}")
+
+
+def _url(record: Record, name: str, path: str = "") -> str:
+    return f"http://{LOOPBACK}:{record.ports[name]}/{path}"
 
 
 def _read(file: Path) -> str:
@@ -47,7 +61,7 @@ def show_summary(record: Record, speaker: Speaker) -> None:
     """Say where everything is, and what to try next."""
     if record.demo:
         speaker.say("DEMO: all data is simulated.")
-    speaker.table(("what", "where", "what for"), addresses(record))
+    show_addresses(record, speaker)
     if not record.demo and not has_state(record.state_dir):
         speaker.say(
             f"{record.state_dir} is empty: let WiltonOS write quantum_state.json there, or try "
