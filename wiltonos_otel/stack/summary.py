@@ -8,7 +8,6 @@ from wiltonos_otel.stack.plan import has_state
 from wiltonos_otel.stack.ports import LOOPBACK
 from wiltonos_otel.stack.record import Record
 
-
 # services whose pages let a browser sign in
 _PAGES = {"notifier": "inbox", "exporter": "live page"}
 
