@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from notifier.incident import Phase
+from notifier.incident import Incident, Phase
 from notifier.store.base import Backlog, ChannelState, DeliveryRow, IncidentView, RowState
 from notifier.store.documents import decode
 from notifier.store.instants import from_micros, to_micros
@@ -25,9 +25,14 @@ def page(
         query = query.where(incidents.c.id < cursor)
     rows = connection.execute(query.limit(limit + 1)).all()
     shown = rows[:limit]
-    deliveries = _deliveries(connection, [row.id for row in shown])
-    views = [IncidentView(decode(row.document), deliveries.get(row.id, ())) for row in shown]
-    return views, shown[-1].id if len(rows) > limit else None
+    found = views(connection, [decode(row.document) for row in shown])
+    return found, shown[-1].id if len(rows) > limit else None
+
+
+def views(connection: Connection, found: Sequence[Incident]) -> Sequence[IncidentView]:
+    """The incidents with their deliveries."""
+    deliveries = _deliveries(connection, [incident.id for incident in found])
+    return [IncidentView(incident, deliveries.get(incident.id, ())) for incident in found]
 
 
 def one(connection: Connection, incident_id: str) -> IncidentView | None:

@@ -178,6 +178,14 @@ class SqlStore:
                 removed += batch
         return removed
 
+    async def write(self, work: Callable[[Connection], R]) -> R:
+        """Run further work in a committed transaction; for parts that keep their own tables."""
+        return await self._write(work)
+
+    async def read(self, work: Callable[[Connection], R]) -> R:
+        """Run a further question."""
+        return await self._read(work)
+
     async def close(self) -> None:
         """Commit what waits and let go of the database; a second call does nothing."""
         if self._closed:
