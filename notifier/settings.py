@@ -36,7 +36,10 @@ class Language(StrEnum):
 
 
 def _several(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return (value,)
+    # what a validator hands on is no JSON any more, and strictly a list is no tuple
+    return tuple(value) if isinstance(value, list) else value
 
 
 # one text, or a list of them
