@@ -13,6 +13,7 @@ from wiltonos_otel.scrape.family import Families, Style
 from wiltonos_otel.scrape.garbage import paused
 from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
 from wiltonos_service.telemetry.formats import Format, negotiate
+from wiltonos_service.telemetry.limits import cardinality_limits
 
 _Key = tuple[Format, frozenset[str]]
 
@@ -33,7 +34,8 @@ class FastMetricReader(MetricReader):
             with the same name and labels can only both be shown with it.
         resource_labels: which resource attributes become labels of every series.
         target_info: show the resource as ``target_info``.
-        options: further arguments of the SDK's ``MetricReader``.
+        options: further arguments of the SDK's ``MetricReader``; without any, observable
+            instruments may have ``limits.MAX_SERIES`` series each instead of the SDK's 2,000.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class FastMetricReader(MetricReader):
         target_info: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(**(cardinality_limits(MetricReader) | options))
         self._families = Families(Style(prefix, scope_labels, resource_labels, target_info))
         self._closed = False
         self._reset()

@@ -76,6 +76,16 @@ def test_forked_child_renders_even_if_the_parent_was_rendering(both: Any) -> Non
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+def test_ten_thousand_observed_series_are_all_shown(both: Any) -> None:
+    """The SDK's own limit would fold eight thousand of them into one."""
+
+    def read(_options: CallbackOptions) -> list[Observation]:
+        return [Observation(index, {"loop": f"loop-{index}"}) for index in range(10_000)]
+
+    both.provider.get_meter("a").create_observable_gauge("g", [read])
+    assert len(both.lines()) == 10_000
+
+
 def test_names_choose_families(both: Any) -> None:
     """By the family's name or by a sample's; comments and EOF stay in place."""
     meter = both.provider.get_meter("a")
