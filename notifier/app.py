@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from notifier.alerts import AlertStatus
-from notifier.building import make_guard, make_outlet, make_planner
+from notifier.building import make_guard, make_outlet, make_page_context, make_planner
 from notifier.clock import Clock, SystemClock
 from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
@@ -26,6 +26,7 @@ from notifier.store import Backlog, Ingest, SqlStore, open_store
 from notifier.web.api import Api
 from notifier.web.events import Changes
 from notifier.web.health import Health
+from notifier.web.inbox import Inbox
 from notifier.web.page import Page
 from notifier.web.receiver import Receiver
 from notifier.web.runbooks import Runbooks
@@ -134,6 +135,9 @@ class NotifierService:
         ).install(app)
         Api(store, self.clock, self._wake).install(app)
         Health(store, self.clock, self.degraded).install(app)
+        names = tuple(channel.name for channel in self.table.channels)
+        look = make_page_context(self.loaded)
+        Inbox(store, self.clock, look, names, lambda: self.deadman.down).install(app)
         Page().install(app)
         Runbooks().install(app)
         self.changes.install(app)

@@ -1,6 +1,7 @@
 """Makes the parts of the notifier from its settings."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -49,15 +50,20 @@ def make_context(
     channel: Channel, loaded: Loaded[Settings], now: datetime = _NO_TIME
 ) -> RenderContext:
     """What the messages of a channel depend on besides their incidents."""
+    context = replace(make_page_context(loaded), now=now, mentions=channel.mentions)
+    return replace(context, language=channel.language.value) if channel.language else context
+
+
+def make_page_context(loaded: Loaded[Settings]) -> RenderContext:
+    """What the messages on the inbox page depend on besides their incidents."""
     table = loaded.settings.notifier
     return RenderContext(
-        now=now,
+        now=_NO_TIME,
         public_url=table.public_url,
         alertmanager_url=table.alertmanager_url,
         prometheus_url=table.prometheus_url,
         grafana_url=table.grafana_url,
-        language=(channel.language or table.language).value,
-        mentions=channel.mentions,
+        language=table.language.value,
     )
 
 

@@ -128,7 +128,7 @@ def card(incident: Incident, context: RenderContext) -> Card:
         incident_id=incident.id,
         marker=f"{incident.id}:{incident.revision}",
         title=_text(head, _SUMMARY) if head else "Alert",
-        level=_level(worst(shown)),
+        level=level_of(worst(shown)),
         severity=severity,
         phase=incident.phase,
         since=incident.opened_at,
@@ -143,7 +143,7 @@ def card(incident: Incident, context: RenderContext) -> Card:
         flaps=max(incident.reopened, 0),
         doubtful=context.doubtful and resolved,
         links=tuple(links(incident, head, context)),
-        mentions=() if resolved else mentions(severity, _level(worst(shown)), context.mentions),
+        mentions=() if resolved else mentions(severity, level_of(worst(shown)), context.mentions),
     )
 
 
@@ -172,7 +172,8 @@ def duration(length: timedelta) -> str:
     return f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
 
 
-def _level(severity_rank: int) -> Level:
+def level_of(severity_rank: int) -> Level:
+    """The colour of a rank, see ``notifier.incident.severity``."""
     if severity_rank >= 4:
         return Level.CRITICAL
     return Level.WARNING if severity_rank >= 2 else Level.INFO
@@ -200,7 +201,7 @@ def _line(alert: IncidentAlert, told: set[str]) -> CardAlert:
     ended = None if alert.status is AlertStatus.FIRING else alert.ends_at or alert.starts_at
     return CardAlert(
         name=one_line(alert.name),
-        level=_level(rank(alert.severity)),
+        level=level_of(rank(alert.severity)),
         severity=one_line(alert.severity),
         summary=_text(alert, _SUMMARY),
         where=_pairs(own[:4]),

@@ -23,8 +23,8 @@ _FIELD_VALUE = 1_000
 _CONTENT = 1_900
 _LINE = 250
 _SAID = 1_500
-_COLOURS = {Level.CRITICAL: 0xE01E5A, Level.WARNING: 0xF2A33A, Level.INFO: 0x3B82F6}
-_GREEN = 0x2EB67D
+COLOURS = {Level.CRITICAL: 0xE01E5A, Level.WARNING: 0xF2A33A, Level.INFO: 0x3B82F6}
+GREEN = 0x2EB67D
 _ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
 _DONE = "✅"
 _USER = re.compile(r"<@!?(\d+)>")
@@ -51,7 +51,7 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     embed: dict[str, Any] = {
         "title": f"{_icon(card)} {title}",
         "description": _joined_within(_DESCRIPTION, facts, said, links),
-        "color": _GREEN if card.resolved else _COLOURS[card.level],
+        "color": GREEN if card.resolved else COLOURS[card.level],
         "timestamp": (card.ended or card.since).astimezone(UTC).isoformat(),
         "fields": [*fields, *alerts],
     }
@@ -92,7 +92,7 @@ def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rend
     shown, hidden = budget.lines([_digest_line(card) for card in cards], _DESCRIPTION - 600)
     rest = words.say("more_incidents", count=hidden) if hidden else ""
     said = _joined_within(_DESCRIPTION, shown, joined([discord(rest), more]))
-    embed = {"title": title, "description": said, "color": _COLOURS[Level.CRITICAL]}
+    embed = {"title": title, "description": said, "color": COLOURS[Level.CRITICAL]}
     body = {"content": "", "embeds": [embed], "allowed_mentions": {"parse": []}}
     plain = {"content": title, "allowed_mentions": {"parse": []}}
     return Rendered(body, plain, marker)

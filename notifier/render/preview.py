@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from notifier.render.discord import COLOURS, GREEN
 from notifier.render.message import Chat
 
 _SLACK_RULES = (
-    (re.compile(r"&lt;!date\^(\d+)\^[^|]*\|([^&]*)&gt;"), r"<time>\2</time>"),
+    (re.compile(r"&lt;!date\^(\d+)\^[^|]*\|([^&]*)&gt;"), r'<time data-seconds="\1">\2</time>'),
     (re.compile(r"&lt;(https?://[^|&]*(?:&amp;[^|&]*)*)\|([^<]*?)&gt;"), r'<a href="\1">\2</a>'),
     (re.compile(r"&lt;!(here|channel|everyone)&gt;"), r"<mark>@\1</mark>"),
     (re.compile(r"&lt;(@[UW]\w+|!subteam\^\w+)&gt;"), r"<mark>\1</mark>"),
@@ -22,8 +23,11 @@ _SLACK_RULES = (
     (re.compile(r"(?<![\w~])~([^~\n]+)~(?!\w)"), r"<s>\1</s>"),
 )
 _DISCORD_RULES = (
-    (re.compile(r"&lt;t:(-?\d+):R&gt;"), r"<time>a while ago</time>"),
-    (re.compile(r"&lt;t:(-?\d+):\w&gt;"), lambda match: f"<time>{_time(match[1])}</time>"),
+    (re.compile(r"&lt;t:(-?\d+):R&gt;"), r'<time data-since="\1">a while ago</time>'),
+    (
+        re.compile(r"&lt;t:(-?\d+):\w&gt;"),
+        lambda match: f'<time data-seconds="{match[1]}">{_time(match[1])}</time>',
+    ),
     (re.compile(r"\[([^\]\n]+)\]\(&lt;(https?://[^)]*?)&gt;\)"), r'<a href="\2">\1</a>'),
     (re.compile(r"&lt;@(&amp;|!)?(\d+)&gt;"), r"<mark>@\2</mark>"),
     (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
@@ -43,10 +47,15 @@ code{background:#f4f4f5;color:#b3123f;border:1px solid #dcdcdc;border-radius:3px
 a{color:#1264a3;text-decoration:none}time{white-space:nowrap}s{color:#616061}
 .discord{background:#313338;color:#dbdee1}.discord a{color:#00a8fc}.discord small{color:#b5bac1}
 .discord mark{background:#3c4270;color:#c9cdfb}.discord s{color:#949ba4}
-.embed{background:#2b2d31;border-left:4px solid var(--bar);border-radius:4px;padding:10px 14px;
+.embed{background:#2b2d31;border-left:4px solid #80848e;border-radius:4px;padding:10px 14px;
 margin-top:6px}.fields{display:grid;grid-template-columns:repeat(3,1fr);gap:8px 16px}
 .fields .wide{grid-column:1/-1}.fields b{display:block;font-size:13px}.image{color:#949ba4}
 """
+# as rules and not as attributes, which a page's policy may forbid
+_BARS = "".join(
+    f'[data-colour="{colour:06x}"]{{border-color:#{colour:06x}}}\n'
+    for colour in (*COLOURS.values(), GREEN)
+)
 
 
 def preview_page(messages: Mapping[str, tuple[Chat, Mapping[str, Any]]]) -> str:
@@ -55,12 +64,16 @@ def preview_page(messages: Mapping[str, tuple[Chat, Mapping[str, Any]]]) -> str:
         f"<h3>{html.escape(title)}</h3>{preview(chat, payload)}"
         for title, (chat, payload) in messages.items()
     )
-    head = f'<meta charset="utf-8"><title>Messages</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>Messages</title><style>{_STYLE}{_BARS}</style>'
     return f"<!doctype html><html><head>{head}</head><body>{shown}</body></html>"
 
 
 def preview(chat: Chat, payload: Mapping[str, Any]) -> str:
-    """One message as an HTML fragment; its classes are styled by :func:`preview_page`."""
+    """One message as an HTML fragment without inline styles; :func:`preview_page` has the rules.
+
+    A ``time`` carries its Unix time as ``data-seconds``, or ``data-since`` where the chat counts
+    from it.
+    """
     body = _slack_message(payload) if chat is Chat.SLACK else _discord_message(payload)
     return f'<div class="message {chat}">{body}</div>'
 
@@ -101,7 +114,7 @@ def _embed(embed: Mapping[str, Any]) -> str:
     )
     footer = html.escape(str((embed.get("footer") or {}).get("text", "")))
     return (
-        f'<div class="embed" style="--bar:#{int(embed.get("color") or 0):06x}">'
+        f'<div class="embed" data-colour="{int(embed.get("color") or 0):06x}">'
         f"<h2>{_discord(str(embed.get('title', '')))}</h2>"
         f"<p>{_discord(str(embed.get('description', '')))}</p>"
         f'<div class="fields">{fields}</div><small>{footer}</small></div>'

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from notifier.incident import Incident, Phase
 from notifier.store import queries
@@ -100,6 +100,12 @@ def _said(incident: Incident) -> list[str]:
         texts += [*alert.labels.values(), *alert.annotations.values(), alert.fingerprint]
         texts += [f"{name}={value}" for name, value in alert.labels.items()]
     return texts
+
+
+def firing(connection: Connection) -> int:
+    """How many incidents fire now."""
+    query = select(func.count()).where(incidents.c.phase == Phase.FIRING.value)
+    return int(connection.execute(query).scalar_one())
 
 
 def happenings(connection: Connection, incident_id: str) -> Sequence[Happening]:

@@ -73,7 +73,7 @@ def test_no_text_becomes_markup_of_its_own(text: str) -> None:
     ):
         found = read(preview(chat, payload))
         assert found.tags <= TAGS
-        assert found.attributes <= {"class", "style", "href"}
+        assert found.attributes <= {"class", "href", "data-colour", "data-seconds", "data-since"}
         assert all(url.startswith(("http://", "https://")) for url in found.addresses)
 
 

@@ -1,0 +1,135 @@
+"""What the inbox page reads: incidents as they look in the chats, and how they got there."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+
+from notifier.clock import Clock
+from notifier.incident import Incident, Phase
+from notifier.incident.severity import worst
+from notifier.render import Chat, RenderContext, render
+from notifier.render.card import Card, Level, card, level_of
+from notifier.render.preview import preview
+from notifier.store.base import IncidentView
+from notifier.store.search import Happening, Wanted, happenings, search
+from notifier.store.search import firing as count_firing
+from notifier.store.sql import SqlStore
+from notifier.web.documents import answer, incident_document, instant
+
+Document = dict[str, Any]
+DEFAULT_ROWS = 50
+MOST_ROWS = 200
+MOST_TEXT = 200
+# of one incident; the rest is in /api/v1/incidents
+MOST_ALERTS = 200
+
+
+@dataclass
+class Inbox:
+    """``/api/v1/inbox`` and ``/api/v1/inbox/{id}``: made for the page, with no promise to others.
+
+    Attributes:
+        context: the surroundings of a message; its time is set at rendering.
+        channels: the names of the configured channels.
+        doubtful: whether monitoring is dead, so that an end may be no end.
+    """
+
+    store: SqlStore
+    clock: Clock
+    context: RenderContext
+    channels: tuple[str, ...]
+    doubtful: Callable[[], bool] = lambda: False
+
+    def install(self, app: web.Application) -> None:
+        """Add the routes."""
+        app.router.add_get("/api/v1/inbox", self.rows)
+        app.router.add_get("/api/v1/inbox/{id}", self.detail)
+
+    async def rows(self, request: web.Request) -> web.Response:
+        """``GET /api/v1/inbox[?phase=&level=&text=&limit=&cursor=]``."""
+        query = request.query
+        try:
+            phase = Phase(query["phase"]) if query.get("phase") else None
+            level = Level(query["level"]) if query.get("level") else None
+            limit = int(query.get("limit") or DEFAULT_ROWS)
+        except ValueError:
+            return answer({"error": "phase, level or limit is none of those that exist"}, 400)
+        if not 1 <= limit <= MOST_ROWS:
+            return answer({"error": f"limit is 1 to {MOST_ROWS}"}, 400)
+        wanted = Wanted(phase, query.get("text", "")[:MOST_TEXT], _of_level(level))
+        cursor = query.get("cursor")
+        views, following = await self.store.read(lambda c: search(c, wanted, limit, cursor))
+        firing = await self.store.read(count_firing)
+        context = self._now()
+        return answer(
+            {
+                "incidents": [_row(view, card(view.incident, context)) for view in views],
+                "next_cursor": following,
+                "firing": firing,
+                "channels": list(self.channels),
+            }
+        )
+
+    async def detail(self, request: web.Request) -> web.Response:
+        """``GET /api/v1/inbox/{id}``."""
+        incident_id = request.match_info["id"]
+        view = await self.store.incident(incident_id)
+        if view is None:
+            return answer({"error": "there is no such incident; it may have been removed"}, 404)
+        past = await self.store.read(lambda c: happenings(c, incident_id))
+        context = self._now()
+        document = incident_document(view)
+        alerts = document["alerts"]
+        return answer(
+            {
+                **_row(view, card(view.incident, context)),
+                "looks": {chat.value: _look(chat, view.incident, context) for chat in Chat},
+                "receiver": view.incident.receiver,
+                "group_keys": document["group_keys"],
+                "alerts": alerts[:MOST_ALERTS],
+                "alerts_left": max(len(alerts) - MOST_ALERTS, 0),
+                "deliveries": document["deliveries"],
+                "history": [_happening(each) for each in past],
+            }
+        )
+
+    def _now(self) -> RenderContext:
+        return replace(self.context, now=self.clock.now(), doubtful=self.doubtful())
+
+
+def _of_level(level: Level | None) -> Callable[[Incident], bool]:
+    if level is None:
+        return lambda _: True
+    return lambda incident: level_of(worst(incident.firing or incident.alerts)) is level
+
+
+def _look(chat: Chat, incident: Incident, context: RenderContext) -> str:
+    return preview(chat, render(chat, incident, context).payload)
+
+
+def _row(view: IncidentView, said: Card) -> Document:
+    incident = view.incident
+    return {
+        "id": incident.id,
+        "revision": incident.revision,
+        "phase": incident.phase.value,
+        "level": said.level.value,
+        "severity": said.severity,
+        "title": said.title,
+        "measured": said.measured,
+        "where": [list(pair) for pair in said.where],
+        "since": instant(said.since),
+        "ended": instant(said.ended),
+        "firing": said.firing,
+        "total": said.total,
+        "flaps": said.flaps,
+        "left_out": said.left_out,
+        "states": Counter(row.state.value for row in view.deliveries),
+    }
+
+
+def _happening(each: Happening) -> Document:
+    return {"revision": each.revision, "at": instant(each.at), "reasons": list(each.reasons)}
