@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import ending, importing, memory, notifier, phi, record, report, scrape
+from benchmarks import e2e, ending, importing, memory, notifier, phi, record, report, scrape
 from benchmarks.rows import Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
@@ -15,6 +15,7 @@ GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "memory": memory.run,
     "import": importing.run,
     "notifier": notifier.run,
+    "e2e": e2e.run,
 }
 
 
