@@ -26,6 +26,7 @@ from notifier.store.base import (
     Delivered,
     Later,
     Lease,
+    Refused,
     Settlement,
     Store,
 )
@@ -57,11 +58,11 @@ async def _say_nothing(_channel: str, _reason: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """How an attempt ended; ``refused`` is what was said of a rich payload, and the payload."""
+    """How an attempt ended."""
 
     settlement: Settlement
     outcome: Outcome | None = None
-    refused: tuple[str, str] | None = None
+    refused: Refused | None = None
 
 
 @dataclass
@@ -192,11 +193,9 @@ class ChannelWorker:
         attempt = await self._attempt(claim)
         killpoints.reached(killpoints.AFTER_SEND)
         now = self.clock.now()
-        kept = await self._settle(claim, attempt.settlement)
+        kept = await self._settle(claim, attempt)
         killpoints.reached(killpoints.AFTER_RECEIPT)
         self.settled()
-        if attempt.refused:
-            await self.store.add_refused_payload(claim, *attempt.refused, now)
         if attempt.outcome is not None:
             await self._learn(attempt.outcome)
         if isinstance(attempt.settlement, Delivered) and kept:
@@ -208,11 +207,13 @@ class ChannelWorker:
         waited = (now - claim.desired_at).total_seconds()
         self.instruments.delivered(self.name, waited, since)
 
-    async def _settle(self, claim: Claim, settlement: Settlement) -> bool:
+    async def _settle(self, claim: Claim, attempt: _Attempt) -> bool:
         """Write the settlement down; it is not given up while the database is away."""
         while True:
             try:
-                kept = await self.store.settle(claim, settlement, self.clock.now())
+                kept = await self.store.settle(
+                    claim, attempt.settlement, self.clock.now(), attempt.refused
+                )
                 break
             except StoreError as error:
                 self._say("store", str(error))
@@ -239,7 +240,8 @@ class ChannelWorker:
         refused = None
         if outcome.kind is OutcomeKind.PAYLOAD_REFUSED:
             # say it plainly at once, and keep what was refused for whoever mends it
-            refused = outcome.detail, orjson.dumps(message.payload, default=str).decode()
+            payload = orjson.dumps(message.payload, default=str).decode()
+            refused = Refused(outcome.detail, payload)
             plain = Rendered(message.plain, message.plain, message.marker)
             outcome = await self._send(claim, plain)
         settlement = settle(claim, outcome, self.clock.now(), self.backoff, self.rng)

@@ -159,6 +159,14 @@ Settlement = Delivered | Later | Dead
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A payload that a chat refused, kept for whoever mends it while its plain form was sent."""
+
+    error: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryRow:
     """How a channel stands with an incident; for readers."""
 
@@ -251,7 +259,13 @@ class Store(Protocol):
         """Lease the most urgent row of a channel that is due and allowed, or None."""
         ...
 
-    async def settle(self, claim: Claim, settlement: Settlement, now: datetime) -> bool:
+    async def settle(
+        self,
+        claim: Claim,
+        settlement: Settlement,
+        now: datetime,
+        refused: Refused | None = None,
+    ) -> bool:
         """Say what became of a claim; False when the lease has been lost."""
         ...
 
@@ -279,12 +293,6 @@ class Store(Protocol):
 
     async def add_ingest_letter(self, reason: str, detail: str, payload: str, now: datetime) -> str:
         """Keep a refused body; returns the id of the letter."""
-        ...
-
-    async def add_refused_payload(
-        self, claim: Claim, error: str, payload: str, now: datetime
-    ) -> None:
-        """Keep a payload that a chat refused, while its plain form was sent."""
         ...
 
     async def dead_letters(self, limit: int = 1000) -> Sequence[DeadLetter]:

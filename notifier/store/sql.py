@@ -23,6 +23,7 @@ from notifier.store.base import (
     IncidentView,
     Ingest,
     Lease,
+    Refused,
     Settlement,
 )
 from notifier.store.database import Database, open_database
@@ -68,9 +69,22 @@ class SqlStore:
         """Lease the most urgent row of a channel that is due and allowed, or None."""
         return await self._write(lambda c: outbox.claim(c, channel, lease, allowance))
 
-    async def settle(self, claim: Claim, settlement: Settlement, now: datetime) -> bool:
+    async def settle(
+        self,
+        claim: Claim,
+        settlement: Settlement,
+        now: datetime,
+        refused: Refused | None = None,
+    ) -> bool:
         """Say what became of a claim; False when the lease has been lost."""
-        return await self._write(lambda c: outbox.settle(c, claim, settlement, now))
+
+        def work(connection: Connection) -> bool:
+            if refused is not None:
+                letter = Dead(letters.PAYLOAD_REFUSED, refused.error, refused.payload)
+                letters.bury(connection, claim, letter, now)
+            return outbox.settle(connection, claim, settlement, now)
+
+        return await self._write(work)
 
     async def release(self) -> int:
         """End every lease; only where no other process can hold one."""
@@ -97,13 +111,6 @@ class SqlStore:
     async def add_ingest_letter(self, reason: str, detail: str, payload: str, now: datetime) -> str:
         """Keep a refused body; returns the id of the letter."""
         return await self._write(lambda c: letters.add_ingest(c, reason, detail, payload, now))
-
-    async def add_refused_payload(
-        self, claim: Claim, error: str, payload: str, now: datetime
-    ) -> None:
-        """Keep a payload that a chat refused, while its plain form was sent."""
-        dead = Dead(letters.PAYLOAD_REFUSED, error, payload)
-        await self._write(lambda c: letters.bury(c, claim, dead, now))
 
     async def dead_letters(self, limit: int = 1000) -> Sequence[DeadLetter]:
         """Dead letters, the newest first."""

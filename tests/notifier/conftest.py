@@ -1,20 +1,29 @@
 """What the notifier's tests share: both databases, and a service under test."""
 
+import asyncio
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from notifier.app import NotifierService
 from notifier.planner import Planner, Route
+from notifier.settings import load
 from notifier.store import SqlStore, open_store
 from notifier.store.tables import metadata
+from notifier.testing import FakeDiscord, FakeMessage, FakeSlack
+from notifier.testing.slack import CHANNEL
+from notifier.testing.webhooks import encoded
 
 DIRECTORIES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin",
                "/usr/lib/postgresql/15/bin", "/usr/local/bin")  # fmt: skip
@@ -98,3 +107,138 @@ async def store(make_store: Callable[..., Any]) -> SqlStore:
     """A store with two channels that take everything."""
     opened: SqlStore = await make_store()
     return opened
+
+
+@dataclass
+class Running:
+    """A notifier in this process, on a free port, with fakes behind its channels.
+
+    Attributes:
+        base: its address.
+        slack: where the channels ``slack`` and ``hook`` go.
+        discord: where the channel ``discord`` goes.
+    """
+
+    base: str
+    service: NotifierService
+    slack: FakeSlack
+    discord: FakeDiscord
+    http: aiohttp.ClientSession
+    directory: Path
+
+    async def post(self, body: Any, status: int = 200) -> None:
+        """Send a webhook and want this answer."""
+        raw = body if isinstance(body, bytes) else encoded(body)
+        async with self.http.post(f"{self.base}/api/v1/alertmanager", data=raw) as response:
+            assert response.status == status, await response.text()
+
+    async def get(self, path: str) -> Any:
+        """A JSON document of the service."""
+        async with self.http.get(self.base + path) as response:
+            return await response.json()
+
+    async def delivered(self, count: int = 1) -> None:
+        """Wait until so many incidents are there and every delivery of them is done."""
+
+        async def settled() -> bool:
+            incidents = (await self.get("/api/v1/incidents?limit=500"))["incidents"]
+            states = {row["state"] for each in incidents for row in each["deliveries"]}
+            return len(incidents) >= count and states <= {"delivered"}
+
+        await until(settled)
+
+    def slack_messages(self) -> list[FakeMessage]:
+        """What Slack shows at top level."""
+        return [m for m in self.slack.messages[CHANNEL] if not m.thread and not m.deleted]
+
+    def slack_replies(self) -> list[FakeMessage]:
+        """What Slack shows in threads."""
+        return [m for m in self.slack.messages[CHANNEL] if m.thread]
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Return once it holds.
+
+    Raises:
+        TimeoutError: it did not in time.
+    """
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - what is watched is outside of this loop
+            await asyncio.sleep(0.02)
+
+
+SLACK = """
+[[notifier.channels]]
+name = "slack"
+kind = "slack"
+token_file = "slack_token"
+channel = "{channel}"
+api_url = "{slack.api_url}"
+"""
+HOOK = """
+[[notifier.channels]]
+name = "hook"
+kind = "slack_webhook"
+url = "{hook}"
+"""
+DISCORD = """
+[[notifier.channels]]
+name = "discord"
+kind = "discord_webhook"
+url_file = "discord_url"
+"""
+
+
+def write_settings(
+    directory: Path, slack: FakeSlack, discord: FakeDiscord, channels: str, extra: str = ""
+) -> Path:
+    """A configuration file that leads to the fakes."""
+    (directory / "slack_token").write_text(slack.token)
+    (directory / "discord_url").write_text(discord.webhook_url())
+    file = directory / "wiltonos.toml"
+    made = channels.format(slack=slack, channel=CHANNEL, hook=slack.webhook_url(CHANNEL))
+    file.write_text(f'[notifier]\nlisten = "127.0.0.1:0"\n{extra}\n{made}')
+    return file
+
+
+@pytest.fixture
+async def start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Any]]:
+    """Starts notifiers; they and the fakes are stopped at the end."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    async with AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(FakeSlack(enforce_limits=False))
+        discord = await stack.enter_async_context(FakeDiscord(enforce_limits=False))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def run(channels: str = SLACK + DISCORD, extra: str = "", **more: Any) -> Running:
+            extra += f'\ndatabase = "sqlite:///{tmp_path}/notifier.db"'
+            file = write_settings(tmp_path, slack, discord, channels, extra)
+            service = NotifierService(load(config=file, environ={}), **more)
+            address, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
+            task = asyncio.create_task(service.run(address.set_result, stop))
+
+            async def end() -> None:
+                stop.set()
+                await task
+
+            stack.push_async_callback(end)
+            await asyncio.wait({task, address}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+            return Running(f"http://{address.result()}", service, slack, discord, http, tmp_path)
+
+        yield run
+
+
+@pytest.fixture
+def texts() -> dict[str, str]:
+    """Channel tables to start a notifier with."""
+    return {"slack": SLACK, "hook": HOOK, "discord": DISCORD}
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Waits until something holds."""
+    return until

@@ -24,6 +24,7 @@ from notifier.store.base import (
     Later,
     Lease,
     LetterKind,
+    Refused,
     RowState,
 )
 from notifier.store.letters import DESTINATION_DEAD, KEPT_INGEST_LETTERS
@@ -306,8 +307,8 @@ async def test_a_replayed_delivery_is_sent_even_if_it_was_shown(store: SqlStore)
     """Replaying the letter of a refused payload edits the message once more."""
     await accept(store, firing())
     found = await claimed(store)
-    await store.add_refused_payload(found, "invalid_blocks", "{}", NOW)
-    await deliver(store, found)
+    refused = Refused("invalid_blocks", "{}")
+    assert await store.settle(found, Delivered(1, 1, RECEIPT), NOW, refused)
     (letter,) = await store.dead_letters()
     assert letter.reason == "payload_refused"
     assert await store.replay(letter.id, NOW)

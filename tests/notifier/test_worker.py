@@ -1,0 +1,208 @@
+"""The whole way from a webhook to the chats, for every end that an attempt can have."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from notifier.deliver.protocol import Operation
+from notifier.testing import answer, cut_after, cut_before, discord_error, rate_limited, slack_error
+from notifier.testing.webhooks import Body, alert, webhook
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+END = datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
+
+
+def firing(*names: str, **more: Any) -> Body:
+    """One group in which these alerts fire."""
+    return webhook(*(alert(name, starts_at=START, **more) for name in names or ("A",)))
+
+
+def resolved(*names: str) -> Body:
+    """The same group, over."""
+    ends = [alert(n, starts_at=START, ends_at=END) for n in names or ("A",)]
+    return webhook(*ends)
+
+
+async def test_one_living_message_per_incident_and_channel(start: Callable[..., Any]) -> None:
+    """Posted once and edited to its end, on both chats."""
+    run = await start()
+    await run.post(firing())
+    await run.delivered()
+    await run.post(resolved())
+    await run.delivered()
+    for shown in (run.slack_messages(), run.discord.shown()):
+        assert len(shown) == 1
+        assert shown[0].edits == 1
+        assert "Resolved" in shown[0].text
+
+
+async def test_a_new_alert_rings_beside_the_message(start: Callable[..., Any]) -> None:
+    """The message is edited, and one reply says what is new."""
+    run = await start()
+    await run.post(firing("A"))
+    await run.delivered()
+    both = webhook(alert("A", starts_at=START), alert("B", severity="critical", starts_at=START))
+    await run.post(both)
+    await run.delivered()
+    (living,) = run.slack_messages()
+    (reply,) = run.slack_replies()
+    assert reply.thread == living.id
+    assert "B" in reply.text
+    assert len(run.discord.shown()) == 2
+
+
+async def test_a_channel_that_cannot_edit_posts_what_matters(
+    start: Callable[..., Any], texts: dict[str, str]
+) -> None:
+    """Open, worse and resolved are posted; an alert that joins quietly is not."""
+    run = await start(texts["hook"])
+    for body in (firing("A"), firing("A", "B")):
+        await run.post(body)
+        await run.delivered()
+    await run.post(webhook(alert("C", severity="critical", starts_at=START)))
+    await run.delivered()
+    await run.post(webhook(*resolved("A", "B")["alerts"]))
+    await run.delivered()
+    ended = alert("C", severity="critical", starts_at=START, ends_at=END)
+    await run.post(webhook(ended))
+    await run.delivered()
+    texts_shown = [message.text for message in run.slack_messages()]
+    assert len(texts_shown) == 3
+    assert "Resolved" in texts_shown[-1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [answer(500), answer(503), cut_before(), rate_limited("0"), slack_error("internal_error")],
+)
+async def test_what_passes_is_tried_again(start: Callable[..., Any], fault: Any) -> None:
+    """Trouble on the other side delays a message and loses none."""
+    run = await start()
+    run.slack.faults.add(fault)
+    await run.post(firing())
+    await run.delivered()
+    assert len(run.slack_messages()) == 1
+    assert "fake-token" not in str(await run.get("/api/v1/incidents"))
+
+
+async def test_a_message_of_unknown_outcome_is_found_again(start: Callable[..., Any]) -> None:
+    """Slack's bot looks for its own marker before it posts again."""
+    run = await start()
+    run.slack.faults.add(cut_after().on(Operation.POST))
+    await run.post(firing())
+    await run.delivered()
+    assert len(run.slack_messages()) == 1
+
+
+async def test_a_plain_hook_posts_again_and_counts_it(start: Callable[..., Any]) -> None:
+    """Where nothing can be looked up, the duplicate is possible and counted."""
+    run = await start()
+    run.discord.faults.add(cut_after().on(Operation.POST))
+    await run.post(firing())
+    await run.delivered()
+    assert len(run.discord.shown()) == 2
+    async with run.http.get(f"{run.base}/metrics") as response:
+        page = await response.text()
+    assert 'duplicates_possible_total{channel="discord"} 1.0' in page
+
+
+async def test_a_message_that_is_gone_is_posted_anew(start: Callable[..., Any]) -> None:
+    """Somebody deleted it: the end is shown all the same, and later edits find the new one."""
+    run = await start()
+    await run.post(firing("A", "B"))
+    await run.delivered()
+    for message in (*run.slack_messages(), *run.discord.shown()):
+        message.deleted = True
+    await run.post(webhook(*resolved("A")["alerts"], *firing("B")["alerts"]))
+    await run.delivered()
+    await run.post(resolved("B"))
+    await run.delivered()
+    for shown in (run.slack_messages(), run.discord.shown()):
+        assert len(shown) == 1
+        assert "Resolved" in shown[0].text
+
+
+async def test_a_refused_payload_is_said_plainly_at_once(start: Callable[..., Any]) -> None:
+    """The reader sees the plain form; the refused one is kept for whoever mends it."""
+    run = await start()
+    run.slack.faults.add(slack_error("invalid_blocks"))
+    run.discord.faults.add(discord_error(400, 50035, "Invalid Form Body"))
+    await run.post(firing())
+    await run.delivered()
+    assert len(run.slack_messages()) == len(run.discord.shown()) == 1
+    letters = (await run.get("/api/v1/dead-letters"))["dead_letters"]
+    assert {letter["reason"] for letter in letters} == {"payload_refused"}
+    assert {letter["channel"] for letter in letters} == {"slack", "discord"}
+    whole = await run.get(f"/api/v1/dead-letters/{letters[0]['id']}")
+    assert "A is wrong" in whole["payload"]
+
+
+async def test_a_dead_destination_stops_is_told_on_the_other_chat_and_resumes(
+    start: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """Degraded, not unready; dead letters, not losses; back when the secret's file changes."""
+    run = await start()
+    run.discord.faults.always("gone", discord_error(404, 10015, "Unknown Webhook"))
+    await run.post(firing())
+
+    async def told() -> bool:
+        return any("discord" in message.text for message in run.slack_messages())
+
+    await eventually(told)
+    ready = await run.get("/-/ready")
+    assert ready["status"] == "ready"
+    assert "discord: destination dead" in ready["degraded"][0]
+    letters = (await run.get("/api/v1/dead-letters"))["dead_letters"]
+    assert {(each["channel"], each["reason"]) for each in letters} == {
+        ("discord", "destination_dead")
+    }
+    run.discord.faults.clear()
+    (run.directory / "discord_url").write_text(run.discord.webhook_url() + "\n")
+    await run.delivered(2)
+    assert (await run.get("/-/ready"))["degraded"] == []
+    assert (await run.get("/api/v1/dead-letters"))["dead_letters"] == []
+    assert any("A is wrong" in message.text for message in run.discord.shown())
+
+
+async def test_a_burst_collapses_to_its_newest_state(
+    start: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """What changed while the chat was down arrives as one message, in its last form."""
+    run = await start()
+    run.slack.faults.always("down", answer(503))
+    await run.post(firing())
+    for names in (("A", "B"), ("A", "B", "C")):
+        await run.post(firing(*names))
+    await run.post(resolved("A", "B", "C"))
+
+    async def down() -> bool:
+        return any("slack" in line for line in (await run.get("/-/ready"))["degraded"])
+
+    await eventually(down)
+    run.slack.faults.always("down", None)
+    await run.delivered()
+    (message,) = run.slack_messages()
+    assert (message.edits, "Resolved" in message.text) == (0, True)
+    assert run.slack_replies() == []
+
+
+async def test_no_secret_leaves_the_service(
+    start: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither pages nor logs hold a token or an address, whatever goes wrong."""
+    run = await start()
+    for fault in (answer(500, "x"), cut_before(), slack_error("invalid_blocks")):
+        run.slack.faults.add(fault)
+        run.discord.faults.add(fault)
+    await run.post(firing())
+    await run.delivered()
+    pages = [caplog.text]
+    for path in ("/api/v1/incidents", "/api/v1/dead-letters", "/metrics", "/-/ready", "/"):
+        async with run.http.get(run.base + path) as response:
+            pages.append(await response.text())
+    hook = run.discord.webhook_url().rpartition("/")[2]
+    for page in pages:
+        assert run.slack.token not in page
+        assert hook not in page
