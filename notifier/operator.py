@@ -7,14 +7,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from notifier.building import make_planner
-from notifier.clock import SystemClock
 from notifier.errors import NotifierError
-from notifier.incident import Phase
-from notifier.replaying import replay
 from notifier.settings import Settings
-from notifier.store import Store, open_store
-from notifier.web.documents import incident_document, letter_document
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
 
@@ -96,43 +90,6 @@ class Remote:
         return document
 
 
-class Local:
-    """Works on the database while no service does; the lock keeps it so."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._clock = SystemClock()
-
-    async def incidents(self, phase: str | None, limit: int, cursor: str | None) -> Document:
-        """The document of ``GET /api/v1/incidents``."""
-        wanted = Phase(phase) if phase else None
-        views, following = await self._store.incidents(phase=wanted, limit=limit, cursor=cursor)
-        documents = [incident_document(view) for view in views]
-        return {"incidents": documents, "next_cursor": following}
-
-    async def letters(self) -> Document:
-        """The document of ``GET /api/v1/dead-letters``."""
-        letters = await self._store.dead_letters()
-        return {"dead_letters": [letter_document(letter) for letter in letters]}
-
-    async def letter(self, letter_id: str) -> Document:
-        """The document of ``GET /api/v1/dead-letters/{id}``."""
-        letter = await self._store.dead_letter(letter_id)
-        if letter is None:
-            raise NotifierError(f"there is no dead letter {letter_id}")
-        return letter_document(letter, whole=True)
-
-    async def replay(self, letter_id: str) -> None:
-        """Make the delivery due; the service sends it when it runs again."""
-        if not await replay(self._store, letter_id, self._clock.now()):
-            raise NotifierError(f"there is no dead letter {letter_id}")
-
-    async def drop(self, letter_id: str) -> None:
-        """Remove a dead letter."""
-        if not await self._store.drop(letter_id):
-            raise NotifierError(f"there is no dead letter {letter_id}")
-
-
 @asynccontextmanager
 async def open_operator(loaded: Loaded[Settings]) -> AsyncIterator[Operator]:
     """The running service; its database when there is none.
@@ -150,11 +107,11 @@ async def open_operator(loaded: Loaded[Settings]) -> AsyncIterator[Operator]:
         if await _answers(session, base):
             yield Remote(session, base)
             return
-    store = await open_store(loaded.database_url(table.database), make_planner(loaded))
-    try:
-        yield Local(store)
-    finally:
-        await store.close()
+    # the database library takes longer to load than the service to answer
+    from notifier.operator_local import open_local  # noqa: PLC0415 - see above
+
+    async with open_local(loaded) as local:
+        yield local
 
 
 async def _answers(session: aiohttp.ClientSession, base: str) -> bool:

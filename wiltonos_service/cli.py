@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,6 +50,39 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         rows = [(entry.name, _summary(entry)) for entry in sorted(entry_points(group=GROUP))]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class LazyGroup(click.Group):
+    """A group of which some commands are loaded only when they are called.
+
+    Args:
+        lazy: where those commands are, as module:function, by name.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lazy = {name: EntryPoint(name, value, GROUP) for name, value in lazy.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every name, loaded or not."""
+        return sorted([*super().list_commands(ctx), *self._lazy])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, loaded now if it was not yet."""
+        if cmd_name not in self._lazy:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = self._lazy[cmd_name].load()
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their names and summaries, without loading any."""
+        rows = []
+        for name in self.list_commands(ctx):
+            known = super().get_command(ctx, name)
+            summary = known.get_short_help_str(70) if known else _summary(self._lazy[name])
+            rows.append((name, summary))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

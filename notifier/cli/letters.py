@@ -3,16 +3,17 @@
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from notifier.cli.text import echo_table, harmless
 from notifier.errors import NotifierError
-from notifier.operator import Document, Operator, open_operator
-from notifier.settings import load
 from wiltonos_service.cli import config_option, json_option, offset_option, run_async
 from wiltonos_service.errors import UsageError
+
+if TYPE_CHECKING:
+    from notifier.operator import Document, Operator
 
 
 @click.command()
@@ -40,7 +41,7 @@ def incidents(
     echo_table(("ID", "PHASE", "OPENED", "ALERTS", "DELIVERIES"), rows)
 
 
-def _incident_row(incident: Document) -> tuple[str, ...]:
+def _incident_row(incident: "Document") -> tuple[str, ...]:
     names = sorted({alert["labels"].get("alertname", "") for alert in incident["alerts"]})
     rows = [f"{row['channel']}:{row['state']}" for row in incident["deliveries"]]
     return (
@@ -133,13 +134,13 @@ def _each(
     letter_id: str | None,
     *,
     everything: bool,
-    act: Callable[[Operator, str], Awaitable[None]],
+    act: "Callable[[Operator, str], Awaitable[None]]",
     done: str,
 ) -> None:
     if (letter_id is None) == (not everything):
         raise UsageError("name one ID, or give --all")
 
-    async def work(operator: Operator) -> tuple[int, list[str]]:
+    async def work(operator: "Operator") -> tuple[int, list[str]]:
         listed = (await operator.letters())["dead_letters"] if everything else []
         ids = [letter["id"] for letter in listed] if everything else [str(letter_id)]
         failed = []
@@ -157,8 +158,11 @@ def _each(
 
 
 def _ask(
-    config: Path | None, port_offset: int | None, question: Callable[[Operator], Awaitable[Any]]
+    config: Path | None, port_offset: int | None, question: "Callable[[Operator], Awaitable[Any]]"
 ) -> Any:
+    from notifier.operator import open_operator
+    from notifier.settings import load
+
     loaded = load(config=config, offset=port_offset)
 
     async def work() -> Any:
