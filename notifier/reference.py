@@ -17,6 +17,8 @@ _SERVICE = Service(
     "notifier",
     (
         Route("GET", "/", "the inbox page"),
+        Route("GET", "/runbooks", "the runbooks"),
+        Route("GET", "/runbooks/{name}", "one runbook: where `runbook_url` leads"),
         Route(
             "POST",
             "/api/v1/alertmanager",
