@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -290,9 +290,13 @@ def _states(tree: Any, location: tuple[int | str, ...]) -> bool:
 def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     current: Any = model
     for part in location[:-1]:
+        if isinstance(part, int):
+            # an element of an array of tables
+            current = next(iter(get_args(current)), None)
+            continue
         if not (isinstance(current, type) and issubclass(current, BaseModel)):
             return []
-        field = current.model_fields.get(str(part))
+        field = current.model_fields.get(part)
         current = field.annotation if field else None
     if isinstance(current, type) and issubclass(current, BaseModel):
         return list(current.model_fields)

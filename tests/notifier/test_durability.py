@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -210,9 +211,12 @@ async def test_random_kills_and_faults_leave_every_incident_right(
         await sender.send(group(name, over=False))
         await sender.send(group(name, over=True))
 
+    def shows(count: int) -> bool:
+        return len(slack.messages[CHANNEL]) >= count
+
     async def murder() -> None:
         for count in (rng.randrange(2, 5), rng.randrange(6, 10)):
-            await until(lambda count=count: len(slack.messages[CHANNEL]) >= count)
+            await until(partial(shows, count))
             await child.kill()
             await child.start()
 

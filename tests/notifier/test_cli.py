@@ -1,0 +1,163 @@
+"""``wt notifier``: what an operator can do, with the service and without."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from notifier.cli import notifier
+from notifier.testing import slack_error
+from notifier.testing.webhooks import alert, encoded, webhook
+from wiltonos_service.errors import OperatorError
+
+INBOX = '[notifier]\nlisten = "127.0.0.1:{port}"\ndatabase = "sqlite:///n.db"\n'
+
+
+def call(*arguments: str | Path, text: bytes | None = None) -> Result:
+    """Run a command as ``wt notifier`` would."""
+    return CliRunner().invoke(notifier, [str(each) for each in arguments], input=text)
+
+
+async def called(*arguments: str | Path) -> Result:
+    """The same beside a service in this event loop."""
+    return await asyncio.to_thread(call, *arguments)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path, unused_tcp_port: int) -> Path:
+    """A configuration without channels, and no service that runs."""
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(INBOX.format(port=unused_tcp_port))
+    return file
+
+
+def test_every_command_says_what_it_is_for() -> None:
+    """Each has a help text."""
+
+    def walk(group: click.Group) -> None:
+        for command in group.commands.values():
+            assert command.help
+            if isinstance(command, click.Group):
+                walk(command)
+
+    walk(notifier)
+
+
+def test_check_config_names_every_missing_secret(tmp_path: Path) -> None:
+    """All of them at once, one line each, and exit code 2."""
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(
+        '[notifier]\nbearer_token_file = "t"\n[[notifier.channels]]\nname = "d"\n'
+        'kind = "discord_webhook"\nurl_file = "u"\n'
+    )
+    result = call("check-config", "--config", file)
+    assert isinstance(result.exception, OperatorError)
+    assert result.exception.exit_code == 2
+    first, second = str(result.exception).splitlines()
+    assert "bearer_token_file" in first
+    assert "channel d: url_file" in second
+    for name in "tu":
+        (tmp_path / name).write_text("https://discord.com/api/webhooks/1/x")
+    assert (
+        "good; listens on 127.0.0.1:9099; channels: d"
+        in call("check-config", "--config", file).output
+    )
+
+
+def test_without_a_service_the_database_answers(inbox: Path) -> None:
+    """Empty, readable and as JSON."""
+    assert json.loads(call("incidents", "--json", "--config", inbox).output) == {
+        "incidents": [],
+        "next_cursor": None,
+    }
+    listed = call("dead-letters", "list", "--json", "--config", inbox)
+    assert json.loads(listed.output) == {"dead_letters": []}
+    assert "0 replayed" in call("dead-letters", "replay", "--all", "--config", inbox).output
+
+
+def test_a_letter_that_is_not_there_is_one_line(inbox: Path) -> None:
+    """Exit code 1 with the id."""
+    for command in ("show", "replay", "drop"):
+        result = call("dead-letters", command, "none", "--config", inbox)
+        assert isinstance(result.exception, OperatorError)
+        assert result.exception.exit_code == 1
+        assert "none" in str(result.exception)
+
+
+def test_either_one_id_or_all(inbox: Path) -> None:
+    """Neither and both are wrong usage."""
+    for arguments in ([], ["x", "--all"]):
+        result = call("dead-letters", "drop", "--config", inbox, *arguments)
+        assert isinstance(result.exception, OperatorError)
+        assert result.exception.exit_code == 2
+
+
+async def test_the_running_service_is_asked(start: Callable[..., Any], tmp_path: Path) -> None:
+    """List, show, replay and drop through HTTP, with the token of the configuration."""
+    run = await start(extra='bearer_token = "let-me-in"')
+    address = run.base.removeprefix("http://")
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(file.read_text().replace("127.0.0.1:0", address))
+    hostile = encoded(webhook(alert("\x1b[31mred"), group_key="g"))
+    letter = await run.service.store.add_ingest_letter(
+        "payload", "because \x1b[31m", hostile.decode(), run.service.clock.now()
+    )
+    listed = await called("dead-letters", "list", "--config", file)
+    assert letter in listed.output
+    assert "\x1b" not in listed.output
+    shown = await called("dead-letters", "show", letter, "--json", "--config", file)
+    assert json.loads(shown.output)["payload"] == hostile.decode()
+    assert "1 replayed" in (await called("dead-letters", "replay", letter, "--config", file)).output
+    incidents = await called("incidents", "--config", file)
+    assert "firing" in incidents.output
+    assert "\x1b" not in incidents.output
+    run.service.guard.token._value = "changed"
+    refused = await called("dead-letters", "drop", letter, "--config", file)
+    assert "refuses our token" in str(refused.exception)
+
+
+async def test_test_sends_edits_and_removes(start: Callable[..., Any], tmp_path: Path) -> None:
+    """A real message on every channel, and nothing left behind."""
+    run = await start()
+    file = tmp_path / "wiltonos.toml"
+    result = await called("test", "--config", file)
+    assert result.output.splitlines() == [
+        f"ok   {channel}: {what}"
+        for channel in ("slack", "discord")
+        for what in ("posted", "edited", "removed")
+    ]
+    assert run.slack_messages() == run.discord.shown() == []
+    run.slack.faults.add(slack_error("channel_not_found"))
+    result = await called("test", "--channel", "slack", "--config", file)
+    assert "FAIL slack: not posted: destination_dead" in result.output
+    assert isinstance(result.exception, OperatorError)
+
+
+async def test_render_prints_what_each_chat_would_get(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Exact JSON by channel; of both chats where none is configured; a wrong name is said."""
+    await start()
+    file = tmp_path / "wiltonos.toml"
+    (tmp_path / "payload.json").write_bytes(encoded(webhook(alert("Disk"))))
+    document = json.loads(
+        (await called("render", tmp_path / "payload.json", "--config", file)).output
+    )
+    assert set(document) == {"slack", "discord"}
+    assert document["slack"]["blocks"][0]["type"] == "header"
+    assert document["discord"]["allowed_mentions"]
+    wrong = await called("render", tmp_path / "payload.json", "--channel", "x", "--config", file)
+    assert "configured: slack, discord" in str(wrong.exception)
+
+
+def test_render_reads_stdin_and_refuses_what_is_no_payload(inbox: Path) -> None:
+    """The reason is one line."""
+    result = call("render", "-", "--config", inbox, text=encoded(webhook(alert())))
+    assert set(json.loads(result.output)) == {"slack", "discord"}
+    result = call("render", "-", "--config", inbox, text=b"{}")
+    assert "version is missing" in str(result.exception)

@@ -1,0 +1,150 @@
+"""The dead man's switch."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notifier.alerts import AlertStatus
+from notifier.deadman import DeadMansSwitch
+from notifier.planner import Planner
+from notifier.store import SqlStore, open_store
+from notifier.testing import ManualClock
+from notifier.testing.webhooks import alert, encoded, webhook
+
+TIMEOUT = 180.0
+
+
+@pytest.fixture
+async def memory(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    """A database to remember in."""
+    opened = await open_store(f"sqlite:///{tmp_path}/notifier.db", Planner())
+    yield opened
+    await opened.close()
+
+
+class Rig:
+    """A switch, its clock, and what it said."""
+
+    def __init__(self, store: SqlStore, timeout: float = TIMEOUT) -> None:
+        self.clock = ManualClock()
+        self.said: list[AlertStatus] = []
+        self.switch = DeadMansSwitch(store, self.clock, timeout, self._announce)
+
+    async def _announce(self, status: AlertStatus) -> None:
+        self.said.append(status)
+
+    async def after(self, seconds: float) -> list[AlertStatus]:
+        """What it has said once so much time has passed."""
+        await self.clock.advance(seconds)
+        await self.switch.check()
+        return self.said
+
+
+async def test_it_arms_at_the_first_heartbeat(memory: SqlStore) -> None:
+    """Somebody without a Watchdog hears nothing; after one beat, silence is an alarm."""
+    rig = Rig(memory)
+    await rig.switch.start()
+    assert await rig.after(10 * TIMEOUT) == []
+    await rig.switch.beat()
+    assert await rig.after(TIMEOUT) == []
+    assert await rig.after(1) == [AlertStatus.FIRING]
+    assert await rig.after(TIMEOUT) == [AlertStatus.FIRING]
+
+
+async def test_the_next_heartbeat_ends_it(memory: SqlStore) -> None:
+    """The end is said once, and the next silence is another alarm."""
+    rig = Rig(memory)
+    await rig.switch.start()
+    await rig.switch.beat()
+    await rig.after(TIMEOUT + 1)
+    await rig.switch.beat()
+    await rig.switch.beat()
+    assert rig.said == [AlertStatus.FIRING, AlertStatus.RESOLVED]
+    assert len(await rig.after(TIMEOUT + 1)) == 3
+
+
+async def test_a_restart_gives_a_full_timeout_of_grace(memory: SqlStore) -> None:
+    """It stays armed, and does not blame others for our own absence."""
+    first = Rig(memory)
+    await first.switch.start()
+    await first.switch.beat()
+    second = Rig(memory)
+    await second.clock.advance(1e6)
+    await second.switch.start()
+    assert await second.after(TIMEOUT) == []
+    assert await second.after(1) == [AlertStatus.FIRING]
+
+
+async def test_a_restart_while_alerting_is_down_still_says_the_end(memory: SqlStore) -> None:
+    """What was said before the restart is remembered."""
+    first = Rig(memory)
+    await first.switch.start()
+    await first.switch.beat()
+    await first.after(TIMEOUT + 1)
+    second = Rig(memory)
+    await second.switch.start()
+    assert second.switch.down
+    await second.switch.beat()
+    assert second.said == [AlertStatus.RESOLVED]
+
+
+async def test_a_heartbeat_at_another_replica_counts(memory: SqlStore) -> None:
+    """Replicas share the database, and the heartbeat goes to one of them."""
+    rig, other = Rig(memory), Rig(memory)
+    await rig.switch.start()
+    await rig.switch.beat()
+    await other.switch.start()
+    await rig.clock.advance(TIMEOUT - 1)
+    await other.clock.advance(TIMEOUT - 1)
+    await other.switch.beat()
+    assert await rig.after(2) == []
+
+
+async def test_a_jump_of_the_wall_clock_is_no_silence(memory: SqlStore) -> None:
+    """Time is counted on the monotonic clock."""
+    rig = Rig(memory)
+    await rig.switch.start()
+    await rig.switch.beat()
+    rig.clock.jump(86400)
+    assert await rig.after(1) == []
+
+
+async def test_zero_switches_it_off(memory: SqlStore) -> None:
+    """The watch returns at once."""
+    rig = Rig(memory, 0)
+    await rig.switch.start()
+    await asyncio.wait_for(rig.switch.run(asyncio.Event()), 5)
+
+
+async def test_silence_is_told_on_every_channel_and_so_is_its_end(
+    start: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """With a real service: beat, silence, "alerting is down" on both chats, beat, edited."""
+    run = await start(extra="heartbeat_timeout_seconds = 1")
+    url = f"{run.base}/api/v1/heartbeat"
+    watchdog = encoded(webhook(alert("WiltonosWatchdog", severity="none")))
+    async with run.http.post(url, data=watchdog) as response:
+        assert response.status == 200
+    await run.delivered()
+    for shown in (run.slack_messages(), run.discord.shown()):
+        assert "Alerting is down" in shown[0].text
+    assert "alerting is down" in (await run.get("/-/ready"))["degraded"][0]
+    async with run.http.post(url) as response:
+        assert response.status == 200
+
+    async def over() -> bool:
+        return "Resolved" in run.slack_messages()[0].text
+
+    await eventually(over)
+
+
+async def test_a_resolved_watchdog_is_no_heartbeat(start: Callable[..., Any]) -> None:
+    """Alertmanager saying that the Watchdog ended is the opposite of a sign of life."""
+    run = await start("")
+    over = alert("WiltonosWatchdog", ends_at=run.service.clock.now())
+    async with run.http.post(f"{run.base}/api/v1/heartbeat", data=encoded(webhook(over))) as got:
+        assert await got.json() == {"status": "ignored"}
+    assert await run.service.store.read_meta("heartbeat_at") is None

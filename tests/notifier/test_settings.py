@@ -1,0 +1,104 @@
+"""``[notifier]``: what is taken, and how mistakes are named."""
+
+from pathlib import Path
+
+import pytest
+
+from notifier.settings import ChannelKind, Settings, load
+from wiltonos_service.errors import SettingsError
+from wiltonos_service.settings import Loaded
+
+EXAMPLE = """
+[notifier]
+listen = "127.0.0.1:9099"
+database = "sqlite:///var/notifier.db"
+alertmanager_url = "http://127.0.0.1:9093"
+incident_by = ["job", "instance"]
+reopen_seconds = 600
+heartbeat_timeout_seconds = 180
+max_body_bytes = 16777216
+retention_days = 30
+language = "pt-BR"
+
+[[notifier.channels]]
+name = "ops-slack"
+kind = "slack"
+token_file = "secrets/slack_bot_token"
+channel = "C0123456789"
+api_url = "https://slack.com/api/"
+
+[[notifier.channels]]
+name = "ops-discord"
+kind = "discord_webhook"
+url_file = "secrets/discord_webhook_url"
+match = { severity = ["warning", "critical"], team = "core" }
+mentions = { critical = ["<@&123456789>"] }
+language = "en"
+"""
+
+
+def read(tmp_path: Path, text: str) -> Loaded[Settings]:
+    """The settings of a file with this text."""
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(text)
+    return load(config=file, environ={})
+
+
+def test_every_documented_key_is_taken(tmp_path: Path) -> None:
+    """The example of the reference is read as it stands."""
+    table = read(tmp_path, EXAMPLE).settings.notifier
+    assert table.incident_by == ("job", "instance")
+    slack, discord = table.channels
+    assert (slack.kind, slack.channel) == (ChannelKind.SLACK, "C0123456789")
+    assert discord.match == {"severity": ("warning", "critical"), "team": ("core",)}
+    assert discord.mentions == {"critical": ("<@&123456789>",)}
+
+
+def test_without_a_file_there_is_an_inbox_and_no_channel() -> None:
+    """Defaults are enough to start; the port offset moves every default address."""
+    table = load(environ={}, offset=100).settings.notifier
+    assert (table.listen, table.public_url) == ("127.0.0.1:9199", "http://127.0.0.1:9199")
+    assert table.channels == ()
+    assert table.incident_by == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("name = ", "nam = "), "channels.0.nam: unknown key; did you mean 'name'"),
+        (('kind = "slack"', 'kind = "teams"'), "slack_webhook"),
+        (("token_file", "url_file"), "channel ops-slack: give token or token_file, exactly one"),
+        (("channel = ", "broadcast = true\n#"), "channel ops-slack: kind slack needs channel"),
+        (("url_file", "token_file"), "channel ops-discord: give url or url_file, exactly one"),
+        (('url_file = "', 'url = "x"\nurl_file = "'), "give url or url_file, not both"),
+        (("ops-discord", "ops-slack"), "the name 'ops-slack' is used twice"),
+        (('"ops-slack"', '"a b"'), "channels.0.name"),
+        (("reopen_seconds = 600", 'reopen_seconds = "soon"'), "[notifier] reopen_seconds"),
+        (("retention_days = 30", "retention_days = 0"), "[notifier] retention_days"),
+        (('language = "pt-BR"', 'language = "de"'), "[notifier] language"),
+        (("9099", "909999"), "[notifier] listen"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_named(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    """The error names the file, the key and what would be right."""
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, EXAMPLE.replace(*change, 1))
+    assert str(tmp_path / "wiltonos.toml") in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_missing_secret_file_is_named_with_the_fix(tmp_path: Path) -> None:
+    """The channel, the file and what to do are in one line."""
+    loaded = read(tmp_path, EXAMPLE)
+    secret = loaded.settings.notifier.channels[0].secret(loaded)
+    with pytest.raises(SettingsError, match=r"ops-slack: token_file: .*write the secret to that"):
+        secret.read()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "slack_bot_token").write_text("xoxb-1\n")
+    assert secret.read() == "xoxb-1"
+
+
+def test_foreign_tables_are_left_to_their_owners(tmp_path: Path) -> None:
+    """Keys of [telemetry] that the notifier does not use are no error of its own."""
+    loaded = read(tmp_path, '[telemetry]\notlp_endpoint = "http://c:4318"\nanything = 1\n')
+    assert loaded.settings.telemetry.otlp_endpoint == "http://c:4318"
