@@ -1,41 +1,19 @@
-"""One OTLP/HTTP request per call, and what came of it as a value."""
+"""OTLP over HTTP: one request per call, and what came of it as a value."""
 
 import logging
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import requests
 from opentelemetry.exporter.otlp.proto.http import metric_exporter
 from opentelemetry.sdk.metrics.export import MetricsData
 
+from wiltonos_service.telemetry.transport import Attempt, CannotPackError, Outcome, Packed
+
 METRICS_PATH = "v1/metrics"
 # OTLP specification 1.x, "OTLP/HTTP Response": these may be tried again, other 4xx may not
 RETRYABLE_STATUSES = frozenset({408, 429})
-SENDER_THREAD = "wiltonos-otlp-sender"
-
-
-class Outcome(Enum):
-    """What an attempt to deliver means for the batch."""
-
-    DELIVERED = "delivered"
-    RETRY = "retry"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """How one attempt ended.
-
-    Attributes:
-        outcome: whether the batch is delivered, may be tried again, or never will be taken.
-        reason: why it failed, short and free of addresses; "" when it did not.
-    """
-
-    outcome: Outcome
-    reason: str = ""
 
 
 def metrics_url(endpoint: str) -> str:
@@ -45,7 +23,10 @@ def metrics_url(endpoint: str) -> str:
 
 
 class OtlpHttp:
-    """Posts metrics with the stock exporter; headers and TLS come from ``OTEL_EXPORTER_OTLP_*``.
+    """Posts metrics as the stock exporter would; ``OTEL_EXPORTER_OTLP_*`` is its business.
+
+    Encoding, headers, TLS and compression are those of the stock exporter, whose request is
+    taken from it before it is sent, so that it can be sent again without encoding it again.
 
     Args:
         url: the full address, with ``/v1/metrics``.
@@ -54,47 +35,81 @@ class OtlpHttp:
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
         self.target = url
-        self._session = _OneShotSession()
-        self._exporter = metric_exporter.OTLPMetricExporter(
-            endpoint=url, timeout=timeout_seconds, session=self._session
-        )
-        logging.getLogger(metric_exporter.__name__).addFilter(_not_from_sender)
+        self._timeout_seconds = timeout_seconds
+        logging.getLogger(metric_exporter.__name__).addFilter(_not_while_packing)
+        self.reopen()
 
-    def send(self, data: MetricsData) -> Attempt:
-        """Post once."""
-        # an attempt that never reaches the network could not be encoded: it never will be
-        self._session.attempt = Attempt(Outcome.REFUSED, "the batch cannot be encoded")
+    def reopen(self) -> None:
+        """Begin with new connections and new locks."""
+        self._session = requests.Session()
+        self._catching = _Catching()
+        self._exporter = metric_exporter.OTLPMetricExporter(
+            endpoint=self.target, timeout=self._timeout_seconds, session=self._catching
+        )
+
+    def pack(self, data: MetricsData) -> Packed:
+        """The request of the stock exporter.
+
+        Raises:
+            CannotPackError: the stock exporter made none.
+        """
         # 1.39 lets exceptions other than connection errors through
-        with suppress(requests.RequestException):
+        with self._catching.one_request() as caught, suppress(requests.RequestException):
             self._exporter.export(data)
-        return self._session.attempt
+        if not caught:
+            raise CannotPackError("the batch cannot be encoded")
+        request, arguments = caught[0]
+        body, request.body = request.body, None
+        assert isinstance(body, bytes)
+        return Packed(body, (request, arguments), dense="Content-Encoding" in request.headers)
+
+    def send(self, packed: Packed) -> Attempt:
+        """Post once."""
+        request, arguments = packed.envelope
+        posted = request.copy()
+        posted.body = packed.body
+        arguments = {**arguments, "timeout": self._timeout_seconds, "allow_redirects": False}
+        try:
+            return _judge(self._session.send(posted, **arguments))
+        except requests.RequestException as error:
+            return Attempt(Outcome.RETRY, _reason(error))
 
     def close(self) -> None:
         """Let go of the connections."""
         self._exporter.shutdown()
+        self._session.close()
 
 
-class _OneShotSession(requests.Session):
-    """Remembers how the request ended, and keeps the stock exporter from sleeping and retrying.
+_Request = tuple[requests.PreparedRequest, dict[str, Any]]
+_packing = threading.local()
 
-    The exporter retries connection errors and some statuses by itself, which would hold a
-    shutdown up for seconds; any other ``RequestException`` ends its attempt at once.
-    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.attempt = Attempt(Outcome.RETRY)
+class _Catching(requests.Session):
+    """Takes the requests of the stock exporter instead of sending them."""
+
+    def one_request(self) -> "_Caught":
+        """The requests that the exporter makes in the block, in this thread."""
+        return _Caught()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        try:
-            response = super().send(request, **kwargs)
-        except requests.RequestException as error:
-            self.attempt = Attempt(Outcome.RETRY, _reason(error))
-            raise requests.RequestException(self.attempt.reason) from None
-        self.attempt = _judge(response)
-        if self.attempt.outcome is not Outcome.DELIVERED:
-            raise requests.RequestException(self.attempt.reason)
-        return response
+        _packing.caught.append((request, kwargs))
+        # neither a connection error nor a status: the exporter does not try again
+        raise requests.RequestException("taken")
+
+
+class _Caught:
+    def __enter__(self) -> list[_Request]:
+        caught: list[_Request] = []
+        _packing.caught = caught
+        return caught
+
+    def __exit__(self, *_exception: object) -> None:
+        del _packing.caught
+
+
+def _not_while_packing(_record: logging.LogRecord) -> bool:
+    """Drop what the stock exporter logs about requests that we took from it."""
+    return not hasattr(_packing, "caught")
 
 
 def _judge(response: requests.Response) -> Attempt:
@@ -117,8 +132,3 @@ def _reason(error: BaseException) -> str:
         nested = getattr(seen.args[0], "reason", None) if seen.args else None
         seen = nested if isinstance(nested, BaseException) else seen.__cause__ or seen.__context__
     return type(error).__name__
-
-
-def _not_from_sender(_record: logging.LogRecord) -> bool:
-    """Drop what the stock exporter logs about each attempt of ours: the queue says it once."""
-    return threading.current_thread().name != SENDER_THREAD

@@ -3,14 +3,20 @@
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Protocol
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import (
+    MetricReader,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.resources import (
     SERVICE_NAME,
     SERVICE_VERSION,
@@ -22,6 +28,7 @@ from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
 from wiltonos_service.telemetry.push import Prepare, PushHealth, QueueingExporter
+from wiltonos_service.telemetry.ticker import Ticker
 
 SERVICE_INSTANCE_ID = "service.instance.id"
 # how long a receiver may be away before pushes are lost
@@ -93,6 +100,9 @@ class Pushing(Protocol):
 class Telemetry:
     """A provider with its readers. Ends within a bound, whatever the receiver does.
 
+    A child that is forked pushes by itself, as an instance of its own: the parent's with the
+    number of the process behind it.
+
     Args:
         identity: who the service is.
         push: where to push; None pushes nowhere.
@@ -109,43 +119,99 @@ class Telemetry:
         readers: Sequence[MetricReader] = (),
     ) -> None:
         self.scrape = scrape
-        self.push = _exporter(push) if push and _push_allowed(os.environ) else None
+        self.push: QueueingExporter | None = None
+        self._instance = ""
+        self._ticker: Ticker | None = None
         all_readers = [*readers]
-        if self.push and push:
-            all_readers.append(
-                PeriodicExportingMetricReader(
-                    self.push,
-                    export_interval_millis=push.interval_seconds * 1000,
-                    **cardinality_limits(PeriodicExportingMetricReader),
-                )
+        if push and _push_allowed(os.environ):
+            self.push = _exporter(push, self._prepare(push.prepare))
+            pushing = PeriodicExportingMetricReader(
+                self.push,
+                # never by itself: the SDK's thread ends at a CancelledError, and its locks do
+                # not outlive a fork
+                export_interval_millis=inf,
+                **cardinality_limits(PeriodicExportingMetricReader),
             )
+            all_readers.append(pushing)
         if scrape:
             all_readers.append(scrape.reader)
-        self.provider = MeterProvider(all_readers, identity.resource(), shutdown_on_exit=False)
+        resource = identity.resource()
+        self.provider = MeterProvider(all_readers, resource, shutdown_on_exit=False)
         self._ended = False
-        if self.push:
+        if self.push and push:
             observe_push(self.provider, self.push)
+            self._ticker = Ticker(pushing.collect, push.interval_seconds)
+            self._follow_forks(str(resource.attributes[SERVICE_INSTANCE_ID]))
 
     def flush(self, seconds: float = SHUTDOWN_SECONDS) -> bool:
         """Collect and deliver now; False when that took longer or failed."""
+        if self.push is None:
+            return True
         done: list[bool] = []
-        _bounded(lambda: done.append(self.provider.force_flush(seconds * 1000)), seconds)
-        return bool(done) and (self.push is None or not self.push.health().queued)
+        push = self.push
+
+        def deliver() -> None:
+            self._collect()
+            done.append(push.force_flush(seconds * 1000))
+
+        _bounded(deliver, seconds)
+        return done == [True]
 
     def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> None:
         """Collect and deliver once more, and stop; a second call does nothing."""
         if self._ended:
             return
         self._ended = True
-        _bounded(lambda: self.provider.shutdown(seconds * 1000), seconds)
+
+        def end() -> None:
+            self._collect()
+            self.provider.shutdown(seconds * 1000)
+
+        if self._ticker:
+            self._ticker.stop()
+        _bounded(end, seconds)
+
+    def _collect(self) -> None:
+        if self._ticker:
+            self._ticker.collect()
+
+    def _prepare(self, prepare: Prepare | None) -> Prepare:
+        def prepared(data: MetricsData) -> MetricsData:
+            data = prepare(data) if prepare else data
+            return _as_instance(data, self._instance) if self._instance else data
+
+        return prepared
+
+    def _follow_forks(self, instance: str) -> None:
+        this = weakref.ref(self)
+
+        def in_child() -> None:
+            if telemetry := this():
+                telemetry._instance = f"{instance}-{os.getpid()}"  # noqa: SLF001 - of this class
+
+        os.register_at_fork(after_in_child=in_child)
 
 
-def _exporter(push: Push) -> QueueingExporter:
+def _as_instance(data: MetricsData, instance: str) -> MetricsData:
+    """A collection under another instance.
+
+    The SDK (from 1.43 on) gives every child a random one, and before it the parent's.
+    """
+    return replace(
+        data,
+        resource_metrics=[
+            replace(part, resource=part.resource.merge(Resource({SERVICE_INSTANCE_ID: instance})))
+            for part in data.resource_metrics
+        ],
+    )
+
+
+def _exporter(push: Push, prepare: Prepare) -> QueueingExporter:
     return QueueingExporter(
         OtlpHttp(metrics_url(push.endpoint), push.timeout_seconds),
         max_batches=max(1, round(QUEUE_SECONDS / push.interval_seconds)),
         retry_seconds=min(1.0, push.interval_seconds),
-        prepare=push.prepare,
+        prepare=prepare,
     )
 
 

@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry.sdk.metrics import (
     Counter,
@@ -28,9 +28,17 @@ from opentelemetry.sdk.metrics.export import (
     MetricsData,
 )
 
-from wiltonos_service.telemetry.otlp import SENDER_THREAD, Attempt, Outcome
+from wiltonos_service.telemetry.transport import (
+    Attempt,
+    CannotPackError,
+    Outcome,
+    Packed,
+    Sender,
+)
 
 log = logging.getLogger(__name__)
+
+SENDER_THREAD = "wiltonos-otlp-sender"
 
 # said aloud, because OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta would else turn
 # every counter into something that Prometheus refuses
@@ -47,21 +55,10 @@ CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
 )
 
 
+# ten thousand loops of a second each for some five minutes, anything smaller for longer
+MAX_BYTES = 64 << 20
+
 Prepare = Callable[[MetricsData], MetricsData]
-
-
-class Sender(Protocol):
-    """Delivers one batch, and says what came of it; never raises."""
-
-    target: str
-
-    def send(self, data: MetricsData) -> Attempt:
-        """Try once, within a bound."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections; may be called while a ``send`` hangs."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +82,13 @@ class PushHealth:
     queued: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    data: MetricsData
-    points: int
-
-
 class QueueingExporter(MetricExporter):
     """Takes each collection at once and delivers it from a thread of its own, in order.
 
     Args:
         sender: the transport.
         max_batches: how many collections may wait.
-        max_points: how many data points may wait; bounds the memory of wide collections.
+        max_bytes: how much of them may wait, compressed; bounds the memory of wide collections.
         retry_seconds: pause after a failed attempt.
         close_seconds: how long ``shutdown`` may take.
         prepare: changes each collection before it is queued; must not block.
@@ -108,7 +99,7 @@ class QueueingExporter(MetricExporter):
         sender: Sender,
         *,
         max_batches: int,
-        max_points: int = 100_000,
+        max_bytes: int = MAX_BYTES,
         retry_seconds: float = 1.0,
         close_seconds: float = 1.0,
         prepare: Prepare | None = None,
@@ -116,15 +107,16 @@ class QueueingExporter(MetricExporter):
         super().__init__(preferred_temporality=dict(CUMULATIVE))
         self._sender = sender
         self._max_batches = max_batches
-        self._max_points = max_points
+        self._max_bytes = max_bytes
         self._retry_seconds = retry_seconds
         self._close_seconds = close_seconds
         self._prepare = prepare
-        self._failing = self._losing = ""
-        self._delivered = self._failed = self._lost = 0
+        self._fresh: list[Packed] = []
+        self._bytes = 0
+        self._ended = False
         self._reset()
-        this = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (reset := this()) and reset())
+        this = weakref.WeakMethod(self._begin_in_child)
+        os.register_at_fork(after_in_child=lambda: (begin := this()) and begin())
 
     def export(
         self,
@@ -132,24 +124,32 @@ class QueueingExporter(MetricExporter):
         timeout_millis: float = 10_000,  # noqa: ARG002 - never waits
         **kwargs: Any,  # noqa: ARG002 - the base class passes more on some versions
     ) -> MetricExportResult:
-        """Queue a collection. Never blocks; the oldest gives way when the queue is full."""
+        """Queue a collection. Never waits; the oldest gives way when the queue is full."""
         data = self._prepare(metrics_data) if self._prepare else metrics_data
-        batch = _Batch(data, _count_points(data))
+        try:
+            packed = self._sender.pack(data)
+        except CannotPackError as error:
+            with self._changed:
+                self._lose(str(error))
+            return MetricExportResult.FAILURE
         with self._changed:
-            self._queue.append(batch)
-            self._points += batch.points
+            # what still waits when more comes is likely to wait for long
+            self._bytes -= sum(waiting.squeeze() for waiting in self._fresh)
+            self._fresh = [packed]
+            self._queue.append(packed)
+            self._bytes += packed.size
             self._make_room()
             self._changed.notify_all()
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Wait until nothing is queued; False when the time or the receiver does not allow it."""
+        """Wait until what is queued now is settled; False when time or receiver do not allow it."""
         with self._changed:
-            failed = self._failed
+            failed, due = self._failed, self._settled + self._waiting()
             self._changed.wait_for(
-                lambda: not self._waiting() or self._failed > failed, timeout_millis / 1000
+                lambda: self._settled >= due or self._failed > failed, timeout_millis / 1000
             )
-            return not self._waiting()
+            return self._settled >= due
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
         """Try what is queued once more, within ``close_seconds``, and end.
@@ -178,12 +178,23 @@ class QueueingExporter(MetricExporter):
                 queued=self._waiting(),
             )
 
+    def _begin_in_child(self) -> None:
+        """After a fork: thread, locks and connections are the parent's, and so is the queue."""
+        self._sender.reopen()
+        self._reset()
+
     def _reset(self) -> None:
-        """Start empty. After a fork thread and locks are the parent's, and so is the queue."""
+        """Start empty."""
+        self._failing = self._losing = ""
+        self._delivered = self._failed = self._lost = 0
+        # batches that were queued and are not any more, for whatever reason
+        self._settled = 0
         self._changed = threading.Condition()
-        self._queue: deque[_Batch] = deque()
-        self._under_way: _Batch | None = None
-        self._points = 0
+        self._queue: deque[Packed] = deque()
+        # what is in the queue and came last
+        self._fresh = []
+        self._under_way: Packed | None = None
+        self._bytes = 0
         self._closing = self._ended = False
         threading.Thread(target=self._run, name=SENDER_THREAD, daemon=True).start()
 
@@ -192,16 +203,23 @@ class QueueingExporter(MetricExporter):
 
     def _make_room(self) -> None:
         while self._queue and (
-            len(self._queue) > self._max_batches or self._points > self._max_points
+            len(self._queue) > self._max_batches or self._bytes > self._max_bytes
         ):
-            self._points -= self._queue.popleft().points
+            self._drop(self._queue.popleft())
+            self._settled += 1
             self._lose("the queue is full, the oldest give way")
 
+    def _drop(self, packed: Packed) -> None:
+        """Note that it left the queue."""
+        self._bytes -= packed.size
+        if packed in self._fresh:
+            self._fresh.remove(packed)
+
     def _run(self) -> None:
-        while (batch := self._next()) is not None:
-            attempt = self._send(batch)
+        while (packed := self._next()) is not None:
+            attempt = self._send(packed)
             with self._changed:
-                self._settle(batch, attempt)
+                self._settle(packed, attempt)
                 self._changed.notify_all()
                 if attempt.outcome is Outcome.RETRY and not self._pause():
                     break
@@ -209,21 +227,21 @@ class QueueingExporter(MetricExporter):
             self._ended = True
             self._changed.notify_all()
 
-    def _send(self, batch: _Batch) -> Attempt:
+    def _send(self, packed: Packed) -> Attempt:
         try:
-            return self._sender.send(batch.data)
+            return self._sender.send(packed)
         except Exception as error:
-            # the thread must outlive a batch that the exporter stumbles over
+            # the thread must outlive a batch that the transport stumbles over
             log.exception("a push to %s cannot be made", self._sender.target)
             return Attempt(Outcome.REFUSED, type(error).__name__)
 
-    def _next(self) -> _Batch | None:
+    def _next(self) -> Packed | None:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
             if not self._queue:
                 return None
             self._under_way = self._queue.popleft()
-            self._points -= self._under_way.points
+            self._drop(self._under_way)
             return self._under_way
 
     def _pause(self) -> bool:
@@ -233,16 +251,18 @@ class QueueingExporter(MetricExporter):
         self._changed.wait_for(lambda: self._closing, self._retry_seconds)
         return True
 
-    def _settle(self, batch: _Batch, attempt: Attempt) -> None:
+    def _settle(self, packed: Packed, attempt: Attempt) -> None:
         self._under_way = None
         self._failed += attempt.outcome is not Outcome.DELIVERED
+        self._settled += attempt.outcome is not Outcome.RETRY
         if attempt.outcome is Outcome.DELIVERED:
             self._delivered += 1
         elif attempt.outcome is Outcome.REFUSED:
             self._lose(attempt.reason)
         else:
-            self._queue.appendleft(batch)
-            self._points += batch.points
+            packed.squeeze()
+            self._queue.appendleft(packed)
+            self._bytes += packed.size
             self._make_room()
         self._say_change(attempt.reason)
 
@@ -272,12 +292,3 @@ class QueueingExporter(MetricExporter):
             len(self._queue) + 1,
             self._lost,
         )
-
-
-def _count_points(data: MetricsData) -> int:
-    return sum(
-        len(metric.data.data_points)
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    )

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from wiltonos_service.telemetry.otlp import Attempt, Outcome
 from wiltonos_service.telemetry.push import QueueingExporter
+from wiltonos_service.telemetry.transport import Attempt, Outcome, Packed
 
 DELIVERED = Attempt(Outcome.DELIVERED)
 AWAY = Attempt(Outcome.RETRY, "Connection refused")
@@ -26,12 +26,20 @@ class Receiver:
         self.open = threading.Event()
         self.open.set()
 
-    def send(self, data: MetricsData) -> Attempt:
+    def pack(self, data: MetricsData) -> Packed:
+        """A body of a thousand bytes, and the collection in the envelope."""
+        return Packed(b"x" * 1000, data)
+
+    def send(self, packed: Packed) -> Attempt:
         """Answer, once the gate is open."""
         self.open.wait(10)
+        assert packed.body == b"x" * 1000
         if self.answer is DELIVERED:
-            self.taken.append(data)
+            self.taken.append(packed.envelope)
         return self.answer
+
+    def reopen(self) -> None:
+        """There are no connections."""
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -160,4 +168,24 @@ def test_queue_outlives_a_transport_that_raises(
     assert queue.force_flush(5000)
     assert queue.health().delivered == 1
     assert "ZeroDivisionError" in caplog.text
+    queue.shutdown()
+
+
+def test_wide_collections_are_bounded_by_their_compressed_size(receiver: Receiver) -> None:
+    """What waits is kept small, and the oldest give way when it is still too much."""
+    receiver.answer = AWAY
+    queue = QueueingExporter(
+        receiver, max_batches=1000, max_bytes=2000, retry_seconds=0.005, close_seconds=0.1
+    )
+    for data in batches(200):
+        queue.export(data)
+    with queue._changed:
+        assert queue._bytes <= 2000
+        # uncompressed there would be room for two
+        assert len(queue._queue) > 20
+        assert queue._bytes == sum(packed.size for packed in queue._queue)
+    receiver.answer = DELIVERED
+    assert queue.force_flush(5000) or queue.force_flush(5000)
+    with queue._changed:
+        assert queue._bytes == 0
     queue.shutdown()
