@@ -17,13 +17,15 @@ from opentelemetry import metrics
 
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
-from wiltonos_otel.instruments.handles import Coherence, Loop, Recorder, Slot
+from wiltonos_otel.instruments.handles import Coherence, Loop, OverflowLoop, Recorder, Slot
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.options import Options, resolve
 from wiltonos_otel.phi import Refusal
 from wiltonos_otel.policy import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wiltonos_service.telemetry.provider import Telemetry
 
 log = logging.getLogger("wiltonos_otel")
@@ -32,6 +34,8 @@ DISTRIBUTION = "wiltonos-otel"
 # names the handles in wiltonos.source.*
 SOURCE = "handles"
 STALE_AFTER_SECONDS = 60.0
+# names of loops; a program that makes more has put something into the name that varies
+MAX_LOOPS = 1000
 
 
 class _Process:
@@ -42,7 +46,11 @@ class _Process:
         self.slot = Slot()
         self.instruments: CoherenceInstruments | None = None
         self.telemetry: Telemetry | None = None
+        # makes the recorder in force once more, for a child process
+        self.record_anew: Callable[[], None] | None = None
         self.loops: dict[str, Loop] = {}
+        self.max_loops = MAX_LOOPS
+        self.too_many: Loop | None = None
         # a provider keeps the callbacks that it was given first
         self.known: weakref.WeakKeyDictionary[metrics.MeterProvider, CoherenceInstruments] = (
             weakref.WeakKeyDictionary()
@@ -50,6 +58,7 @@ class _Process:
         # providers of ours that were shut down, one of which may still be the global one
         self.ended: weakref.WeakSet[metrics.MeterProvider] = weakref.WeakSet()
         self.exit_hooked = False
+        self.forks_hooked = False
 
 
 _process = _Process()
@@ -59,11 +68,32 @@ coherence = Coherence(_process.slot)
 
 
 def loop(name: str) -> Loop:
-    """The handle of a loop; the same one for the same name."""
+    """The handle of a loop; the same one for the same name.
+
+    Names beyond ``max_loops`` share one handle: its collapses are counted together, in the series
+    with ``otel.metric.overflow``, and its Φ is not exported.
+    """
     handle = _process.loops.get(name)
-    if handle is None:
-        handle = _process.loops.setdefault(name, Loop(str(name), _process.slot))
-    return handle
+    if handle is not None:
+        return handle
+    if len(_process.loops) >= _process.max_loops:
+        return _too_many(name)
+    return _process.loops.setdefault(name, Loop(str(name), _process.slot))
+
+
+def _too_many(name: str) -> Loop:
+    with _process.lock:
+        if _process.too_many is None:
+            log.warning(
+                "loop %r is one of more than %d: the others are counted as one; "
+                "keep what varies out of the name, or raise max_loops",
+                name,
+                _process.max_loops,
+            )
+            _process.too_many = OverflowLoop(_process.slot)
+            # the series exists from the first such loop on, not from its first collapse
+            _process.too_many.collapsed(0)
+        return _process.too_many
 
 
 def configure(
@@ -74,6 +104,7 @@ def configure(
     instance_id: str | None = None,
     policy: Policy | None = None,
     stale_after_seconds: float = STALE_AFTER_SECONDS,
+    max_loops: int = MAX_LOOPS,
     config: Path | None = None,
     meter_provider: metrics.MeterProvider | None = None,
     handle_sigterm: bool = True,
@@ -82,8 +113,12 @@ def configure(
 
     Where the process already has a MeterProvider, only the instruments are registered with it:
     its readers stay as they are, and it is never shut down. Otherwise one is made that pushes
-    over OTLP/HTTP, becomes the global one, and delivers what is left at exit and on SIGTERM.
+    over OTLP, becomes the global one, and delivers what is left at exit and on SIGTERM.
     Without an SDK nothing is exported and the handles cost next to nothing.
+
+    A process that is forked afterwards exports by itself: what it sets, nothing of what its parent
+    set, and as an instance of its own, the parent's with the number of the process behind it.
+    Processes that are forked before each call this for themselves and name their instance.
 
     Args:
         service_name: the resource attribute; ``OTEL_SERVICE_NAME`` counts where it is not given.
@@ -93,6 +128,7 @@ def configure(
             new series); processes of one service on one host need one each.
         policy: the coherence policy to export and to judge by.
         stale_after_seconds: age at which a value that was set stops counting.
+        max_loops: how many names of loops there may be.
         config: a ``wiltonos.toml``; arguments and environment win over it.
         meter_provider: register with this one instead of the global one.
         handle_sigterm: deliver on SIGTERM, unless the process handles it by itself.
@@ -118,7 +154,9 @@ def configure(
                 _hook_exit(handle_sigterm)
         elif otlp_endpoint or export_interval_seconds:
             log.warning("there is a MeterProvider already: its endpoint and interval stay in force")
+        _process.max_loops = max_loops
         _register(provider, options.policy, stale_after_seconds)
+        _hook_forks()
 
 
 def flush(seconds: float = 2.0) -> bool:
@@ -143,7 +181,7 @@ def shutdown() -> None:
             _process.ended.add(telemetry.provider)
         if instruments is not None:
             instruments.detach(SOURCE)
-        _process.slot.recorder = _process.instruments = None
+        _process.slot.recorder = _process.instruments = _process.record_anew = None
 
 
 def _register(provider: metrics.MeterProvider, policy: Policy, stale_after_seconds: float) -> None:
@@ -153,14 +191,41 @@ def _register(provider: metrics.MeterProvider, policy: Policy, stale_after_secon
         instruments = CoherenceInstruments(meter, policy)
         _process.known[provider] = instruments
     instruments.policy = policy
-    signal = Signal(SOURCE, policy, stale_after_seconds, SystemClock())
 
     def refused(reason: str) -> None:
         instruments.refused(SOURCE, reason)
 
-    recorder = Recorder(signal, refused)
-    instruments.attach(recorder, reasons=[refusal.value for refusal in Refusal])
-    _process.instruments, _process.slot.recorder = instruments, recorder
+    def record_anew() -> None:
+        signal = Signal(SOURCE, policy, stale_after_seconds, SystemClock())
+        recorder = Recorder(signal, refused)
+        instruments.attach(recorder, reasons=[refusal.value for refusal in Refusal])
+        _process.slot.recorder = recorder
+        if _process.too_many is not None:
+            _process.too_many.collapsed(0)
+
+    record_anew()
+    _process.instruments, _process.record_anew = instruments, record_anew
+
+
+def _hook_forks() -> None:
+    if not _process.forks_hooked:
+        _process.forks_hooked = True
+        os.register_at_fork(after_in_child=_begin_in_child)
+
+
+def _begin_in_child() -> None:
+    """Locks and values are the parent's: begin with new ones."""
+    _process.lock = threading.RLock()
+    if _process.instruments is not None and _process.record_anew is not None:
+        _process.instruments.begin_anew()
+        _process.record_anew()
+    # a worker of multiprocessing ends without atexit; what it has instead is emptied before its
+    # own hooks for children run (multiprocessing/process.py, BaseProcess._bootstrap)
+    workers = sys.modules.get("multiprocessing.util")
+    if workers is not None and _process.telemetry is not None:
+        workers.register_after_fork(
+            _process, lambda _process: workers.Finalize(None, shutdown, exitpriority=0)
+        )
 
 
 def _foreign_provider() -> metrics.MeterProvider | None:

@@ -214,3 +214,32 @@ def test_without_an_sdk_one_line_says_so_and_handles_work() -> None:
     """
     (line,) = run(program).stderr.splitlines()
     assert 'pip install "wiltonos-otel[sdk]"' in line
+
+
+def test_loops_beyond_the_bound_are_one_series_and_said_once() -> None:
+    """A name that varies costs one warning, not the memory of the process."""
+    program = """
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        import wiltonos_otel
+        from wiltonos_otel.testing import read_points
+        reader = InMemoryMetricReader()
+        wiltonos_otel.configure(meter_provider=MeterProvider([reader]), max_loops=2)
+        for number in range(100):
+            wiltonos_otel.loop(f"order-{number}").set(0.75)
+            wiltonos_otel.loop(f"order-{number}").collapsed()
+        for (name, attributes), value in sorted(read_points(reader).items()):
+            if "loop" in name or "collapse" in name:
+                print(name, dict(attributes), value)
+    """
+    result = run(program)
+    collapses, coherence = "wiltonos.collapse.operations", "wiltonos.loop.quantum_coherence"
+    assert [line for line in result.stdout.splitlines() if "pressure" not in line] == [
+        f"{collapses} {{'loop': 'order-0'}} 1",
+        f"{collapses} {{'loop': 'order-1'}} 1",
+        f"{collapses} {{'otel.metric.overflow': True}} 98",
+        f"{coherence} {{'loop': 'order-0'}} 0.75",
+        f"{coherence} {{'loop': 'order-1'}} 0.75",
+    ]
+    (line,) = result.stderr.splitlines()
+    assert "loop 'order-2' is one of more than 2" in line

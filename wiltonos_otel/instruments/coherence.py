@@ -1,8 +1,11 @@
 """The instruments of the Φ signal, on ``opentelemetry-api`` alone."""
 
+import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from opentelemetry.metrics import Meter, Observation
+from opentelemetry.util.types import Attributes
 
 from wiltonos_otel.instruments.catalogue import (
     COHERENCE_DERIVATIVE,
@@ -15,7 +18,8 @@ from wiltonos_otel.instruments.catalogue import (
     SOURCE_LAST_SAMPLE,
     SUSTAINED_GOOD,
 )
-from wiltonos_otel.instruments.observe import PerCollection, counter, observe
+from wiltonos_otel.instruments.handles import OVERFLOW
+from wiltonos_otel.instruments.observe import PerCollection, observe
 from wiltonos_otel.instruments.signal import Observed
 from wiltonos_otel.phi import LoopSnapshot, Snapshot
 from wiltonos_otel.policy import Policy
@@ -37,7 +41,7 @@ class CoherenceInstruments:
     def __init__(self, meter: Meter, policy: Policy) -> None:
         self.policy = policy
         self._signals: dict[str, Observed] = {}
-        self._errors = counter(meter, SOURCE_ERRORS)
+        self.begin_anew()
         self._now = PerCollection(self._take)
         observe(meter, COHERENCE_RATIO, self._ratio)
         observe(meter, COHERENCE_DERIVATIVE, self._derivatives)
@@ -47,6 +51,13 @@ class CoherenceInstruments:
         observe(meter, SUSTAINED_GOOD, self._sustained_good)
         observe(meter, SOFT_STEER_LIMIT, self._limits)
         observe(meter, SOURCE_LAST_SAMPLE, self._last_samples)
+        # last, so that what a collection refuses is in it
+        observe(meter, SOURCE_ERRORS, self._refusals)
+
+    def begin_anew(self) -> None:
+        """Count from zero: a child process has streams, and locks, of its own."""
+        self._counting = threading.Lock()
+        self._errors: Counter[tuple[str, str]] = Counter()
 
     def attach(self, signal: Observed, reasons: Iterable[str] = ()) -> None:
         """Export a signal from now on; one of the same source gives way.
@@ -66,7 +77,8 @@ class CoherenceInstruments:
 
     def refused(self, source: str, reason: str, count: int = 1) -> None:
         """Count samples of a source that were refused."""
-        self._errors.add(count, {"source": source, "reason": reason})
+        with self._counting:
+            self._errors[source, reason] += count
 
     def _take(self) -> dict[str, Snapshot]:
         return {name: signal.snapshot() for name, signal in self._signals.items()}
@@ -74,10 +86,10 @@ class CoherenceInstruments:
     def _snapshots(self, reader: str) -> Iterable[Snapshot]:
         return self._now.value(reader).values()
 
-    def _loops(self, reader: str) -> Iterator[tuple[LoopSnapshot, dict[str, str]]]:
+    def _loops(self, reader: str) -> Iterator[tuple[LoopSnapshot, Attributes]]:
         for snapshot in self._snapshots(reader):
             for name, loop in snapshot.loops.items():
-                yield loop, {"loop": name}
+                yield loop, {OVERFLOW: True} if name == OVERFLOW else {"loop": name}
 
     def _ratio(self) -> Iterator[Observation]:
         for snapshot in self._snapshots("ratio"):
@@ -116,3 +128,9 @@ class CoherenceInstruments:
         for source, snapshot in self._now.value("last_samples").items():
             if snapshot.time_ms is not None:
                 yield Observation(snapshot.time_ms / 1000, {"source": source})
+
+    def _refusals(self) -> Iterator[Observation]:
+        with self._counting:
+            errors = dict(self._errors)
+        for (source, reason), count in errors.items():
+            yield Observation(count, {"source": source, "reason": reason})

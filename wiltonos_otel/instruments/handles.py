@@ -12,6 +12,9 @@ from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Refusal, Snapshot
 
 NS_PER_MS = 1_000_000
+# stands for the loops that are too many: their collapses are counted as one series, under the
+# attribute that the SDK gives to what exceeds its own limit
+OVERFLOW = "otel.metric.overflow"
 # values between two collections; with more of them the oldest give way
 MAX_PENDING = 16_384
 # threads may append a little out of order; a clock that was set back further is a clock
@@ -138,3 +141,19 @@ class Loop:
         recorder = self._slot.recorder
         if recorder is not None:
             recorder.collapsed(self.name, count)
+
+
+class OverflowLoop(Loop):
+    """Stands for all loops that are too many.
+
+    Args:
+        slot: holds the recorder.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, slot: Slot) -> None:
+        super().__init__(OVERFLOW, slot)
+
+    def set(self, phi: float, phi_star: float | None = None) -> None:
+        """Do nothing: one Φ of many loops means nothing."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from opentelemetry.metrics import CallbackOptions, Counter, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from wiltonos_otel.instruments.catalogue import Instrument, Kind
 
@@ -27,15 +27,11 @@ def observe(meter: Meter, row: Instrument, read: Read) -> None:
     callback = _Callback(row.name, read)
     if row.kind is Kind.OBSERVABLE_GAUGE:
         meter.create_observable_gauge(row.name, [callback], row.unit, row.description)
-    elif row.kind is Kind.OBSERVABLE_COUNTER:
+    elif row.kind in (Kind.OBSERVABLE_COUNTER, Kind.COUNTER):
+        # the same sum in OTLP, whoever keeps the total
         meter.create_observable_counter(row.name, [callback], row.unit, row.description)
     else:
         raise ValueError(f"{row.name} is a {row.kind.value}, which is not observable")
-
-
-def counter(meter: Meter, row: Instrument) -> Counter:
-    """Create the counter of a row."""
-    return meter.create_counter(row.name, row.unit, row.description)
 
 
 class _Callback:

@@ -8,7 +8,7 @@ from opentelemetry.metrics import Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from wiltonos_otel.instruments.catalogue import COHERENCE_RATIO, COLLAPSES, SOURCE_ERRORS
+from wiltonos_otel.instruments.catalogue import COHERENCE_RATIO, COLLAPSES, DOSE_AMOUNT
 from wiltonos_otel.instruments.observe import observe
 from wiltonos_otel.testing import read_points
 
@@ -47,7 +47,7 @@ def test_ctrl_c_is_not_swallowed() -> None:
 
 
 def test_row_that_cannot_be_observed_is_refused() -> None:
-    """A counter is added to, not read."""
+    """A distribution is recorded, not read."""
     meter = MeterProvider(shutdown_on_exit=False).get_meter("test")
-    with pytest.raises(ValueError, match=r"wiltonos\.source\.errors"):
-        observe(meter, SOURCE_ERRORS, list)
+    with pytest.raises(ValueError, match=r"wiltonos\.longevity\.dose\.amount"):
+        observe(meter, DOSE_AMOUNT, list)
