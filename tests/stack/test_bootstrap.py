@@ -2,8 +2,10 @@
 
 import json
 import os
+import pty
 import random
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +301,44 @@ def test_without_state_files_it_says_so_and_succeeds(checkout: Checkout) -> None
     assert query(prometheus, "wiltonos_soft_steer_limit")
     firing = {each["metric"]["alertname"] for each in query(prometheus, 'ALERTS{severity!="none"}')}
     assert firing <= {"WiltonosWatchdog"}
+
+
+def test_at_a_terminal_it_asks_once_and_simulates(checkout: Checkout) -> None:
+    """Without state files a person is asked; yes means a demo."""
+    ours, theirs = pty.openpty()
+    words = ["bootstrap", "--native", "--port-offset", str(checkout.offset)]
+    process = subprocess.Popen(
+        [WT, "metrics", *words],
+        cwd=checkout.base,
+        env={**checkout.env, "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    said = b""
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        while b"[y/N]" not in said:
+            said += read_within(terminal, 60)
+        terminal.write(b"y\n")
+        while part := read_within(terminal, SECONDS):
+            said += part
+    assert process.wait(30) == 0, said.decode()
+    text = said.decode()
+    assert f"There are no state files in {checkout.base / 'state'}." in text
+    assert "DEMO: all data is simulated." in text
+    assert query(checkout.ports.url("prometheus"), "wiltonos_quantum_coherence_ratio")
+
+
+def read_within(terminal: FileIO, seconds: float) -> bytes:
+    """What the other side wrote; b"" once it has closed."""
+    readable, _, _ = select.select([terminal], [], [], seconds)
+    assert readable, f"silence for {seconds} s"
+    try:
+        return terminal.read(4096)
+    except OSError:
+        # how Linux says that nobody holds the terminal any more
+        return b""
 
 
 def test_program_that_does_not_stay_up_is_the_broken_hop(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from wiltonos_otel.stack import native
 from wiltonos_otel.stack.native import cache, recipes
 from wiltonos_otel.stack.native.build import Silent, build, find
 from wiltonos_otel.stack.native.recipe import Command, Place, Recipe, Step
-from wiltonos_otel.stack.native.run import BuildError
+from wiltonos_otel.stack.native.run import BuildError, run
 
 
 @pytest.fixture
@@ -98,6 +98,19 @@ def test_usual_failures_say_what_to_do(environ: dict[str, str], said: str, wante
     """A full disk and a missing network are explained."""
     with pytest.raises(BuildError, match=wanted):
         build(recipe(shell(f"echo '{said}'; exit 1")), environ, Silent())
+
+
+def test_command_that_never_ends_is_ended(tmp_path: Path) -> None:
+    """A download that hangs does not keep bootstrap for ever."""
+    with pytest.raises(BuildError, match=r"get it: no end after 0 s"):
+        run(
+            "get it",
+            ("sh", "-c", "sleep 60"),
+            cwd=tmp_path,
+            env=os.environ,
+            line=lambda _: None,
+            limit_seconds=0.2,
+        )
 
 
 def test_incomplete_result_is_no_result(environ: dict[str, str]) -> None:

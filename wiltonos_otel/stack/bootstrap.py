@@ -3,6 +3,8 @@
 import os
 from dataclasses import replace
 
+import click
+
 from wiltonos_otel.stack import compose_stack, hops, native
 from wiltonos_otel.stack.console import Speaker
 from wiltonos_otel.stack.down import end_processes
@@ -100,8 +102,7 @@ def _settle_state(plan: Plan, running: Record | None, speaker: Speaker) -> Plan:
     if running is not None or plan.demo or has_state(plan.state_dir) or not speaker.terminal:
         return plan
     speaker.say(f"There are no state files in {plan.state_dir}.")
-    answer = speaker.console.input("Show simulated data instead? [y/N] ").strip().lower()
-    if answer not in ("y", "yes", "s", "sim"):
+    if not click.confirm("Show simulated data instead?", default=False):
         return plan
     return replace(plan, demo=True, state_dir=plan.places.demo_state)
 

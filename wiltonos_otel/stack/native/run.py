@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from wiltonos_otel.errors import WiltonosError
 
 KEPT_LINES = 40
 GRACE_SECONDS = 5.0
+# ten times what the longest step takes on one slow core
+LIMIT_SECONDS = 3600.0
 _OFFLINE = re.compile(
     r"dial tcp|no such host|i/o timeout|ENOTFOUND|ECONNREFUSED|EAI_AGAIN|"
     r"Failed to establish|Temporary failure|error sending request|dns error",
@@ -32,6 +35,7 @@ def run(
     cwd: Path,
     env: Mapping[str, str],
     line: Callable[[str], None],
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> str:
     """Run a command at low priority and return what it wrote; it ends with us, however we end.
 
@@ -41,9 +45,10 @@ def run(
         cwd: where it runs.
         env: its whole environment.
         line: called with every line that it writes.
+        limit_seconds: how long it may take.
 
     Raises:
-        BuildError: it could not be started, or failed.
+        BuildError: it could not be started, failed, or took too long.
     """
     nice = shutil.which("nice")
     command = [nice, "-n", "10", *argv] if nice else list(argv)
@@ -62,6 +67,15 @@ def run(
     except OSError as error:
         raise BuildError(f"{title}: cannot start {argv[0]}: {error.strerror}") from None
     kept: deque[str] = deque(maxlen=KEPT_LINES)
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        end_group(process)
+
+    watch = threading.Timer(limit_seconds, give_up)
+    watch.daemon = True
+    watch.start()
     try:
         with process:
             for text in process.stdout or ():
@@ -70,6 +84,10 @@ def run(
     except BaseException:
         end_group(process)
         raise
+    finally:
+        watch.cancel()
+    if late.is_set():
+        raise BuildError(f"{title}: no end after {limit_seconds:.0f} s; start again")
     if process.returncode:
         raise BuildError(_explain(title, process.returncode, kept))
     return "\n".join(kept)
