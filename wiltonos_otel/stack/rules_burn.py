@@ -113,5 +113,10 @@ def _alert(policy: Policy, burns: tuple[Burn, ...], pace: str) -> Alert:
                 else "At this pace the budget will not last the month."
             )
         ),
+        figures={
+            "value": "{{ $value | humanizePercentage }}",
+            "chart_expr": f"{fresh(GOOD_5M, policy.fresh_seconds)} < "
+            f"{number(policy.sustained_good_objective)}",
+        },
         panel=PanelId.SUSTAINED_GOOD,
     )

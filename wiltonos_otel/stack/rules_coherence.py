@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from wiltonos_otel.instruments import catalogue
 from wiltonos_otel.policy import STEER_WINDOW_SECONDS, Policy
+from wiltonos_otel.stack import rules_figures as figures
 from wiltonos_otel.stack.panels import PanelId
 from wiltonos_otel.stack.rules_model import Alert, Group, Record, Severity, fresh, number
 
@@ -62,6 +63,11 @@ def _derivative_cross_check(policy: Policy) -> Record:
     )
 
 
+def _state(policy: Policy) -> dict[str, str]:
+    """Φ, where it is going, and the loop that is furthest from its set-point."""
+    return figures.phi(policy) | figures.motion(policy) | figures.worst_loop(policy)
+
+
 def _soft_steer(policy: Policy) -> Alert:
     limit = number(policy.max_rate_per_minute)
     return Alert(
@@ -76,6 +82,14 @@ def _soft_steer(policy: Policy) -> Alert:
             f'limit of {limit} per minute; its 60 s slope is {{{{ $value | printf "%.3f" }}}} per '
             "minute. Steer gently: smaller corrections, further apart."
         ),
+        figures={
+            "value": f"{figures.VALUE} {figures.PER_MINUTE}",
+            # drawn with its sign, so between two limits
+            "limit": f"{figures.span(-policy.max_rate_per_minute, policy.max_rate_per_minute)} "
+            f"{figures.PER_MINUTE}",
+            **_state(policy),
+            "chart_expr": fresh(STEER, policy.fresh_seconds),
+        },
         panel=PanelId.DERIVATIVES,
     )
 
@@ -102,6 +116,12 @@ def _jump(policy: Policy) -> Alert:
             f"{MEDIAN_SECONDS} s before, more than the limit of {limit}, and stayed there for "
             f"{hold} s. Something acted abruptly: look for a collapse or a correction at that time."
         ),
+        # no limit here: it would be drawn across Φ
+        figures={
+            "value": figures.VALUE,
+            **_state(policy),
+            **figures.chart_phi(policy),
+        },
         panel=PanelId.HISTORY,
     )
 
@@ -131,6 +151,13 @@ def _out_of_band(policy: Policy) -> Alert:
             f'{{{{ $value | printf "%.3f" }}}}, the target is {number(policy.target)}. Look at the '
             "loops with the highest pressure first."
         ),
+        figures={
+            "value": figures.VALUE,
+            "limit": figures.band(policy),
+            **figures.motion(policy),
+            **figures.worst_loop(policy),
+            **figures.chart_phi(policy),
+        },
         panel=PanelId.PHI_NOW,
     )
 
@@ -149,6 +176,7 @@ def _loop_pressure(policy: Policy) -> Alert:
             '{{ $labels.instance }} has been {{ $value | printf "%.3f" }} away from its set-point '
             f"Φ★, more than the limit of {limit}. It may need a collapse."
         ),
+        figures={"value": figures.VALUE, "limit": limit, **figures.phi(policy)},
         panel=PanelId.LOOP_PRESSURE,
     )
 
@@ -168,6 +196,7 @@ def _source_stale(policy: Policy, stale_after_seconds: float) -> Alert:
             "{{ $labels.source }} is {{ $value | humanizeDuration }} old, more than the limit of "
             f"{limit} s. Its values are no longer reported."
         ),
+        figures={"value": "{{ $value | humanizeDuration }}", "limit": f"{limit} s"},
         panel=PanelId.SOURCES,
     )
 
@@ -187,6 +216,7 @@ def _absent(policy: Policy) -> Alert:
             '{{ $value | printf "%.3f" }}. Either the exporter is down, or its source is stale, or '
             "the way to Prometheus is broken. No other alert about this Φ can be trusted now."
         ),
+        figures=figures.chart_phi(policy),
         panel=PanelId.PHI_NOW,
     )
 
@@ -213,5 +243,10 @@ def _drifting(policy: Policy) -> Alert:
             f"band {low} to {high}. Half of all excursions begin like this, minutes before Φ "
             "leaves its band."
         ),
+        figures={
+            "value": '{{ $value | printf "%.4f" }}',
+            "limit": f"{low} to {high}",
+            **_state(policy),
+        },
         panel=PanelId.HISTORY,
     )

@@ -35,6 +35,7 @@ class Alert:
         hold_seconds: how long the condition must last (``for``).
         keep_seconds: how long the alert outlives the condition (``keep_firing_for``).
         labels: further labels.
+        figures: further annotations; what a message shows as values and draws as a chart.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Alert:
     hold_seconds: int = 0
     keep_seconds: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
 
     def rule(self, runbooks: str) -> dict[str, Any]:
         """The rule as Prometheus reads it.
@@ -63,6 +65,7 @@ class Alert:
             "annotations": {
                 "summary": self.summary,
                 "description": self.description,
+                **self.figures,
                 "runbook_url": f"{runbooks}/{self.name}",
                 DASHBOARD_ANNOTATION: COHERENCE_DASHBOARD,
                 PANEL_ANNOTATION: str(int(self.panel)),
