@@ -65,6 +65,14 @@ class _Attempt:
     refused: Refused | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """How long to wait, and whether news of work ends it sooner."""
+
+    seconds: float
+    for_work: bool = False
+
+
 @dataclass
 class ChannelWorker:
     """Works off the outbox of one channel until it is cancelled.
@@ -91,6 +99,8 @@ class ChannelWorker:
     circuit: Circuit = field(default_factory=Circuit)
     stopped: str = ""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    _claims: int = 0
     _paused_until: float = 0.0
     _probe_at: float = 0.0
     _changes: ChangeLog = field(default_factory=ChangeLog)
@@ -112,9 +122,17 @@ class ChannelWorker:
         self._wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Work until told to stop; attempts under way are brought to their end."""
+        """Work until told to stop; attempts under way are brought to their end.
+
+        An attempt outlives a cancellation: a receipt that was earned must be written.
+        """
         await self._remember()
-        await asyncio.gather(*(self._lane(number, stopping) for number in range(LANES)))
+        while not stopping.is_set():
+            wait = await self._turn_safely()
+            if wait.seconds > 0 and not stopping.is_set():
+                await self._sleep(wait, stopping)
+        if self._under_way:
+            await asyncio.wait(self._under_way)
 
     async def _remember(self) -> None:
         """What this or another process has learnt of the channel before."""
@@ -126,45 +144,50 @@ class ChannelWorker:
             wait = (state.not_before - self.clock.now()).total_seconds()
             self._paused_until = self.clock.monotonic() + max(wait, 0.0)
 
-    async def _lane(self, number: int, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            try:
-                wait = await self._turn(number)
-                self._say("store", "")
-            except StoreError as error:
-                self._say("store", str(error))
-                wait = STORE_RETRY_SECONDS
-            except Exception:
-                # a defect in one message must not silence the channel; its lease ends by itself
-                log.exception("delivery failed", channel=self.name)
-                wait = DEFECT_SECONDS
-            if wait > 0 and not stopping.is_set():
-                await self._sleep(wait, stopping)
+    async def _turn_safely(self) -> _Wait:
+        try:
+            wait = await self._turn()
+        except StoreError as error:
+            self._say("store", str(error))
+            return _Wait(STORE_RETRY_SECONDS)
+        except Exception:
+            # a defect must not silence the channel
+            log.exception("delivery failed", channel=self.name)
+            return _Wait(DEFECT_SECONDS)
+        self._say("store", "")
+        return wait
 
-    async def _turn(self, number: int) -> float:
-        """Do one piece of work; returns how many seconds to wait for the next."""
+    async def _turn(self) -> _Wait:
+        """Start one piece of work; returns how long to wait for the next."""
         now = self.clock.monotonic()
-        alone = bool(self.stopped) or self.circuit.open
-        if alone and number > 0:
-            return POLL_SECONDS
         self._wake.clear()
+        alone = bool(self.stopped) or self.circuit.open
+        if len(self._under_way) >= (1 if alone else LANES):
+            return _Wait(POLL_SECONDS, for_work=True)
         if self.stopped and now < self._probe_at and not self.outlet.secret_changed():
-            return min(POLL_SECONDS, self._probe_at - now)
+            return _Wait(min(POLL_SECONDS, self._probe_at - now))
         held = max(self.circuit.open_until, self._paused_until) - now
         if held > 0 and not self.stopped:
-            return held
+            return _Wait(held)
         allowance, wait = self._allowance()
         if wait > 0:
-            return wait
-        lease = Lease(f"{self.owner}/{number}", self.clock.now(), LEASE_SECONDS)
+            return _Wait(wait)
+        self._claims += 1
+        lease = Lease(f"{self.owner}/{self._claims}", self.clock.now(), LEASE_SECONDS)
         claim = await self.store.claim(self.name, lease, allowance)
         if claim is None:
-            return await self._idle(number)
+            return await self._idle()
         killpoints.reached(killpoints.AFTER_CLAIM)
+        task = asyncio.create_task(self._work_safely(claim))
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        # let it spend its budget before the next one is asked for
+        await asyncio.sleep(0)
+        return _Wait(0.0)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
         self._wake.set()
-        # a receipt that was earned must be written even if the process is asked to end meanwhile
-        await asyncio.shield(self._work(claim))
-        return 0.0
 
     def _allowance(self) -> tuple[Allowance, float]:
         """What the budgets let through now; else how long until they let something."""
@@ -176,18 +199,26 @@ class ChannelWorker:
         allowance = Allowance(_due(normal, now), _due(urgent, now), probing=bool(self.stopped))
         return allowance, 0.0 if allowance.urgent else min(urgent.values()) - now
 
-    async def _idle(self, number: int) -> float:
+    async def _idle(self) -> _Wait:
         if self.stopped:
             self._probe_at = self.clock.monotonic() + PROBE_SECONDS
-            return POLL_SECONDS
-        if number > 0:
-            return 60.0
+            return _Wait(POLL_SECONDS, for_work=True)
         due = await self.store.next_due(self.name)
         if due is None:
-            return POLL_SECONDS
+            return _Wait(POLL_SECONDS, for_work=True)
         wait = (due - self.clock.now()).total_seconds()
         # due and yet not claimed: the budgets allow only other rows
-        return min(max(wait, 0.05), POLL_SECONDS)
+        return _Wait(min(max(wait, 0.05), POLL_SECONDS), for_work=True)
+
+    async def _work_safely(self, claim: Claim) -> None:
+        try:
+            await self._work(claim)
+        except StoreError as error:
+            self._say("store", str(error))
+        except Exception:
+            # its lease ends by itself, and the row is tried again
+            log.exception("delivery failed", channel=self.name, incident=claim.incident.id)
+            self._paused_until = self.clock.monotonic() + DEFECT_SECONDS
 
     async def _work(self, claim: Claim) -> None:
         attempt = await self._attempt(claim)
@@ -331,13 +362,14 @@ class ChannelWorker:
         log.info("destination is back", channel=self.name, revived=revived)
         await self.announce(self.name, "")
 
-    async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
-        """Wait for work, for the end, or for the time, whichever comes first."""
+    async def _sleep(self, wait: _Wait, stopping: asyncio.Event) -> None:
+        """Wait for the end, for the time and, if that helps, for work: whichever is first."""
         waits = [
-            asyncio.ensure_future(self._wake.wait()),
             asyncio.ensure_future(stopping.wait()),
-            asyncio.ensure_future(self.clock.sleep(seconds)),
+            asyncio.ensure_future(self.clock.sleep(wait.seconds)),
         ]
+        if wait.for_work:
+            waits.append(asyncio.ensure_future(self._wake.wait()))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
