@@ -16,7 +16,7 @@ from urllib.parse import quote
 from aiohttp import ClientSession
 
 from notifier.testing import FakeDiscord, FakeMessage, FakeSlack
-from wiltonos_otel.stack.ports import Ports
+from wiltonos_otel.stack.ports import PortInUseError, Ports, require_free
 
 WT = "from wiltonos_otel.cli.entry import main; main()"
 STEADY = 0.75
@@ -102,7 +102,7 @@ async def running() -> AsyncIterator[Pipeline]:
         )
         state = base / "state" / "quantum_state.json"
         state.parent.mkdir()
-        offset = random.randrange(20_000, 40_000, 100)
+        offset = _free_offset()
         prometheus = f"http://127.0.0.1:{Ports.at(offset).prometheus}"
         pipeline = Pipeline(state, prometheus, slack, discord, session)
         pipeline.write(STEADY)
@@ -112,6 +112,17 @@ async def running() -> AsyncIterator[Pipeline]:
             yield pipeline
         finally:
             await _wt(config, "down")
+
+
+def _free_offset() -> int:
+    """An offset at which every port of a stack is free, below those that a kernel hands out."""
+    while True:
+        offset = random.randrange(10_000, 19_000, 100)
+        try:
+            require_free(Ports.at(offset).by_name())
+        except PortInUseError:
+            continue
+        return offset
 
 
 async def _wt(config: Path, command: str, *arguments: str) -> None:

@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks import phi, record, scrape
-from benchmarks.rows import GOALS, Goal, Row
+from benchmarks import __main__, phi, record, scrape
+from benchmarks.rows import GOALS, Goal, Row, row
 
 ROOT = Path(__file__).parent.parent
 BASELINE: dict[str, float] = json.loads((ROOT / "benchmarks/baseline.json").read_text())
@@ -104,3 +104,30 @@ def test_a_row_without_a_value_reaches_no_goal() -> None:
     """What could not be measured is not passed over in silence."""
     assert not Row("x", None, "s", Goal("<=", 2)).holds
     assert Row("x", None, "s").holds
+
+
+def test_a_group_that_fails_costs_no_other_its_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was promised of it is there without a value, and the exit code says so."""
+
+    def fail() -> Iterator[Row]:
+        yield row("exit.collector_refused_s", 0.5)
+        raise RuntimeError("no more ports")
+
+    monkeypatch.setitem(__main__.GROUPS, "exit", fail)
+    monkeypatch.setitem(__main__.GROUPS, "phi", lambda: iter([row("phi.sample_us", 1.5)]))
+    monkeypatch.setattr(sys, "argv", ["wt bench", "exit", "phi", "--json"])
+    assert __main__.main() == 1
+    printed = capsys.readouterr()
+    rows = {each["name"]: each for each in json.loads(printed.out)["rows"]}
+    assert rows["exit.collector_refused_s"]["value"] == 0.5
+    assert rows["exit.collector_blackhole_s"] == {
+        "name": "exit.collector_blackhole_s",
+        "value": None,
+        "unit": "s",
+        "goal": "<= 2",
+        "holds": False,
+    }
+    assert rows["phi.sample_us"]["holds"] is True
+    assert "exit: RuntimeError: no more ports" in printed.err
