@@ -7,6 +7,7 @@ import click
 
 from wiltonos_otel.stack import compose_stack, hops, native
 from wiltonos_otel.stack.console import Speaker
+from wiltonos_otel.stack.demo import record_doses
 from wiltonos_otel.stack.down import end_processes
 from wiltonos_otel.stack.interrupt import nothing_left_when_interrupted
 from wiltonos_otel.stack.native import recipes
@@ -137,6 +138,8 @@ def _up_native(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
         speaker.say("DEMO: all data is simulated.")
     stack.start_ours()
     _wait_for_ours(stack, speaker)
+    if plan.demo:
+        record_doses(pipe_of(stack.record))
     _build(plan, speaker)
     stack.start_all()
     _wait_for_all(stack, speaker)

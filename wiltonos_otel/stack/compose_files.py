@@ -97,6 +97,12 @@ def prepare(plan: Plan) -> None:
         raise WiltonosError(f"{error.filename}: {error.strerror}; make it writable") from None
 
 
+def _diary(plan: Plan) -> dict[str, str]:
+    """A demo keeps its doses in a database of its own; otherwise the configuration decides."""
+    database = f"sqlite:////srv/wiltonos/var/{plan.places.demo_diary.name}"
+    return {"WILTONOS__LONGEVITY__DATABASE": database} if plan.demo else {}
+
+
 def variables(plan: Plan, owner: Owner) -> dict[str, str]:
     """The variables of docker-compose.yml; paths are absolute."""
     ports = plan.ports
@@ -113,6 +119,7 @@ def variables(plan: Plan, owner: Owner) -> dict[str, str]:
         "WILTONOS_NOTIFIER_TOKEN": str(token_files(plan)["notifier"]),
         "WILTONOS_DATA": str(data),
         "WILTONOS_STATE": str(plan.state_dir),
+        **_diary(plan),
         "WILTONOS_SIMULATED": "true" if plan.demo else "false",
         "WILTONOS_RENDERED": str(data / "rendered"),
         "WILTONOS_GRAFANA": str(committed("grafana")),

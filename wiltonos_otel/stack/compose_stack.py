@@ -11,6 +11,7 @@ from typing import Any
 from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack.compose_files import env_file, prepare, token_files
 from wiltonos_otel.stack.console import Speaker
+from wiltonos_otel.stack.demo import record_doses
 from wiltonos_otel.stack.locate import committed
 from wiltonos_otel.stack.parts import READY, ServiceStatus, address, ask
 from wiltonos_otel.stack.plan import Places, Plan
@@ -85,6 +86,8 @@ def up(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
     pipe = pipe_of(record)
     for listener, path in READY.values():
         wait_for_part(listener, path, pipe, PART_SECONDS, lambda: broken(record))
+    if plan.demo:
+        record_doses(pipe)
     wait_for_samples(pipe, lambda: broken(record))
     return record.model_copy(update={"complete": True})
 

@@ -58,6 +58,7 @@ def purgeable(places: Places, record: Record | None) -> list[Path]:
         places.stack,
         places.demo_state,
         *sorted(places.var.glob("notifier.db*")),
+        *sorted(places.var.glob(f"{places.demo_diary.name}*")),
         *(token for token in tokens if token.is_relative_to(places.secrets)),
         places.base / ".env" if record and record.mode == "compose" else places.stack,
     ]

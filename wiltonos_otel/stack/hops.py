@@ -69,9 +69,10 @@ class Pipe:
 
     def ask(self, name: str, path: str) -> Answer:
         """Ask one of our services, with its token where there is one."""
-        return get(self.url(name, path), token=self._token(name))
+        return get(self.url(name, path), token=self.token(name))
 
-    def _token(self, name: str) -> str | None:
+    def token(self, name: str) -> str | None:
+        """The bearer token of one of our services, or None."""
         file = self.record.tokens.get(name)
         try:
             return file.read_text("utf-8").strip() if file else None

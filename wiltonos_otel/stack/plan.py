@@ -87,6 +87,11 @@ class Places:
         return self.var / "demo-state"
 
     @property
+    def demo_diary(self) -> Path:
+        """Database of the simulated doses: a demo leaves the diary of its owner alone."""
+        return self.var / "demo-longevity.db"
+
+    @property
     def secrets(self) -> Path:
         """Tokens that bootstrap makes."""
         return self.base / "secrets"
@@ -138,6 +143,7 @@ class Plan:
             told["WILTONOS__NOTIFIER__BEARER_TOKEN_FILE"] = str(self.token_file)
         if self.demo:
             told["WILTONOS__EXPORTER__SIMULATED"] = "true"
+            told["WILTONOS__LONGEVITY__DATABASE"] = f"sqlite:///{self.places.demo_diary}"
         return told
 
 

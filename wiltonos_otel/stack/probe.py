@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -41,8 +43,26 @@ class Answer:
 
 def get(url: str, *, token: str | None = None, seconds: float = SECONDS) -> Answer:
     """Ask once; never raises for what the other side does."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = Request(url, headers=headers)  # noqa: S310 - http URLs of the stack only
+    return _ask(Request(url), token, seconds)  # noqa: S310 - http URLs of the stack only
+
+
+def post(
+    url: str,
+    body: bytes,
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    seconds: float = SECONDS,
+) -> Answer:
+    """Send JSON once; never raises for what the other side does."""
+    told = {"Content-Type": "application/json", **headers}
+    request = Request(url, body, told, method="POST")  # noqa: S310 - http URLs of the stack only
+    return _ask(request, token, seconds)
+
+
+def _ask(request: Request, token: str | None, seconds: float) -> Answer:
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
     try:
         with _opener.open(request, timeout=seconds) as response:
             return Answer(response.status, response.read(MAX_BYTES).decode("utf-8", "replace"))
