@@ -110,7 +110,8 @@ def test(*, fast: bool, pytest_arguments: tuple[str, ...]) -> None:
         _ensure_system_programs()
         _ensure_native()
     chosen = ["-m", "not stack and not browser and not durability"] if fast else []
-    _step("tests", [sys.executable, "-m", "pytest", *chosen, *pytest_arguments], root)
+    words = ["-m", "pytest", "--durations=15", *chosen, *pytest_arguments]
+    _step("tests", [sys.executable, *words], root)
 
 
 @click.command()
