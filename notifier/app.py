@@ -22,6 +22,7 @@ from notifier.instruments import METER, Instruments
 from notifier.own import OwnAlert, own_body, own_notification
 from notifier.planner import Plan
 from notifier.settings import Settings
+from notifier.silences.service import SilenceService
 from notifier.store import Backlog, Ingest, SqlStore, open_store
 from notifier.web.api import Api
 from notifier.web.events import Changes
@@ -137,6 +138,18 @@ class NotifierService:
         Health(store, self.clock, self.degraded).install(app)
         names = tuple(channel.name for channel in self.table.channels)
         look = make_page_context(self.loaded)
+        self.silences = SilenceService(
+            store=store,
+            clock=self.clock,
+            channels=names,
+            alertmanager_url=self.table.alertmanager_url,
+            silence_hours=self.table.silence_hours,
+            ack_minutes=self.table.ack_minutes,
+            accept=self._take,
+            changed=self._wake,
+            context=look,
+        )
+        self.silences.install(app)
         Inbox(store, self.clock, look, names, lambda: self.deadman.down).install(app)
         Page().install(app)
         Runbooks().install(app)
@@ -170,6 +183,7 @@ class NotifierService:
                     clock=self.clock,
                     budgets=budgets,
                     doubtful=lambda: self.deadman.down,
+                    actions=self.silences.offers,
                 )
                 self._workers.append(
                     ChannelWorker(
@@ -191,6 +205,9 @@ class NotifierService:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take(self, ingest: Ingest) -> None:
+        self._accepted(await self.store.accept(ingest))
 
     def _accepted(self, plan: Plan) -> None:
         if plan.wants:

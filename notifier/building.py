@@ -9,10 +9,11 @@ import aiohttp
 from notifier.clock import Clock
 from notifier.deliver.factory import build
 from notifier.deliver.pacing import Budgets
-from notifier.outlet import Outlet
+from notifier.outlet import Actions, Outlet
 from notifier.planner import Planner, Route
 from notifier.render import RenderContext, chat_of
 from notifier.settings import Channel, Settings
+from notifier.silences.links import PATH as SILENCE_PATH
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
 from wiltonos_service.web.guard import Guard
@@ -33,7 +34,8 @@ def make_guard(loaded: Loaded[Settings]) -> Guard:
         # a missing file is said now, not at the first request
         token.read()
     listen = Listen.parse(table.listen)
-    return Guard("notifier", listen, token, table.public_url, table.allowed_hosts)
+    signed = (SILENCE_PATH,)
+    return Guard("notifier", listen, token, table.public_url, table.allowed_hosts, signed)
 
 
 def make_planner(loaded: Loaded[Settings]) -> Planner:
@@ -75,6 +77,7 @@ def make_outlet(
     clock: Clock,
     budgets: Budgets,
     doubtful: Callable[[], bool],
+    actions: Actions | None = None,
 ) -> Outlet:
     """A channel ready for use.
 
@@ -102,4 +105,5 @@ def make_outlet(
         context=make_context(channel, loaded),
         secret_changed=secret.changed,
         doubtful=doubtful,
+        actions=actions,
     )

@@ -1,10 +1,12 @@
 """Identifiers that sort by the time they were made."""
 
-import secrets
+import random
 import threading
 import time
 
 _LOCK = threading.Lock()
+# tells replicas apart, hides nothing: a call of the kernel for each would cost more than the rest
+_RANDOM = random.Random()
 _last_microseconds = 0
 
 
@@ -15,4 +17,4 @@ def new_id() -> str:
         now = time.time_ns() // 1000
         _last_microseconds = max(now, _last_microseconds + 1)
         stamp = _last_microseconds
-    return f"{stamp:016x}{secrets.token_hex(4)}"
+    return f"{stamp:016x}{_RANDOM.getrandbits(32):08x}"

@@ -1,6 +1,6 @@
 """A channel ready for use: where it delivers, and how its messages look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -8,6 +8,8 @@ from typing import Protocol
 from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
 from notifier.incident import Incident, Reason
 from notifier.render import Chat, RenderContext, render, render_reply
+
+Actions = Callable[[Incident, datetime], Mapping[str, str]]
 
 
 class PacedDeliverer(Deliverer, Paced, Protocol):
@@ -25,6 +27,7 @@ class Outlet:
         context: the surroundings of a message; its time is set at rendering.
         secret_changed: whether the file with its secret differs from what was read last.
         doubtful: whether monitoring was dead, so that an end may be no end.
+        actions: the links by which readers silence an incident and undo that.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Outlet:
     context: RenderContext
     secret_changed: Callable[[], bool] = lambda: False
     doubtful: Callable[[], bool] = lambda: False
+    actions: Actions | None = None
 
     def message(
         self,
@@ -42,7 +46,8 @@ class Outlet:
         reasons: frozenset[Reason] = frozenset(),
     ) -> Rendered:
         """The living message; or the short one that rings, for the reasons given."""
-        context = replace(self.context, now=now, doubtful=self.doubtful())
+        actions = self.actions(incident, now) if self.actions else None
+        context = replace(self.context, now=now, doubtful=self.doubtful(), actions=actions)
         if operation is Operation.REPLY:
             rendered = render_reply(self.chat, incident, context, reasons)
         else:

@@ -116,7 +116,7 @@ class Notifier(HttpService):
 
     Attributes:
         database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
-        alertmanager_url: where messages link to for silences.
+        alertmanager_url: where silences are made and followed; "" switches them off.
         prometheus_url: where messages link to for graphs, and charts are read from.
         grafana_url: where messages link to for dashboards.
         incident_by: labels that fold groups into one incident; () makes each group its own.
@@ -126,6 +126,8 @@ class Notifier(HttpService):
         retention_days: resolved incidents and dead letters older than this are removed.
         retention_megabytes: bound on the stored size; the oldest resolved incidents go first.
         waiting_line: webhooks that may wait for a commit; beyond it the answer is 503.
+        silence_hours: length of a silence that is asked for without one.
+        ack_minutes: an acknowledgement is a silence of this length, renewed while it fires.
         language: of the fixed words; a channel may differ.
         channels: where messages go.
     """
@@ -143,6 +145,8 @@ class Notifier(HttpService):
     retention_days: float = Field(default=30, gt=0)
     retention_megabytes: float = Field(default=512, gt=0)
     waiting_line: int = Field(default=1024, gt=0)
+    silence_hours: float = Field(default=2, gt=0, le=8760)
+    ack_minutes: float = Field(default=15, ge=1, le=1440)
     language: Language = Language.ENGLISH
     channels: tuple[Channel, ...] = ()
 

@@ -1,7 +1,7 @@
 """Incidents: their values and the step that a notification makes. Pure."""
 
 from notifier.incident.identity import Identity, identify
-from notifier.incident.model import Incident, IncidentAlert, Phase
+from notifier.incident.model import Incident, IncidentAlert, Phase, Quiet, QuietKind
 from notifier.incident.reason import RINGING, Reason
 from notifier.incident.step import Step, step
 
@@ -11,6 +11,8 @@ __all__ = [
     "Incident",
     "IncidentAlert",
     "Phase",
+    "Quiet",
+    "QuietKind",
     "Reason",
     "Step",
     "identify",

@@ -46,6 +46,37 @@ class IncidentAlert:
         return self.labels.get("severity", "").lower()
 
 
+class QuietKind(StrEnum):
+    """Why Alertmanager tells nothing of an incident."""
+
+    SILENCED = "silenced"
+    ACKNOWLEDGED = "acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """A silence holds every firing alert of an incident back.
+
+    Attributes:
+        kind: an acknowledgement is a short silence that is renewed while the incident fires.
+        by: who asked for it, as given.
+        until: when it ends; an acknowledgement may end later.
+        silence_id: Alertmanager's.
+        ours: whether it was made for this incident alone, so that it may be undone here.
+        since: when we learnt of it.
+        resolved_unseen: the incident resolved meanwhile; Alertmanager did not tell, its API did.
+    """
+
+    kind: QuietKind
+    by: str
+    until: datetime
+    comment: str
+    silence_id: str
+    ours: bool
+    since: datetime
+    resolved_unseen: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One Alertmanager group, or the groups that agree on the ``incident_by`` labels.
@@ -64,6 +95,7 @@ class Incident:
         truncated_alerts: how many alerts the sender left out of its last body.
         external_url: where the sender's own page is.
         reopened: how often it fired again after it was resolved (flapping).
+        quiet: the silence that holds it back; None without one.
     """
 
     id: str
@@ -81,6 +113,7 @@ class Incident:
     reopened: int = 0
     traceparent: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    quiet: Quiet | None = None
 
     @property
     def firing(self) -> tuple[IncidentAlert, ...]:

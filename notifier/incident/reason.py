@@ -1,4 +1,4 @@
-"""Why a notification changed an incident, or did not: a closed vocabulary. Pure.
+"""Why a notification or a silence changed an incident, or did not: a closed vocabulary. Pure.
 
 The values become metric labels, log fields and entries of the history as they are.
 """
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """One thing that a notification said about an incident."""
+    """One thing that was said about an incident."""
 
     FIRST = "first"
     NEW_ALERT = "new_alert"
@@ -20,6 +20,10 @@ class Reason(StrEnum):
     REPEATED = "repeated"
     STALE = "stale"
     EMPTY = "empty"
+    SILENCED = "silenced"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCE_CHANGED = "silence_changed"
+    SILENCE_ENDED = "silence_ended"
 
 
 # worth a short message that rings, where the living message alone would change silently

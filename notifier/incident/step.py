@@ -202,6 +202,7 @@ def _go_on(incident: Incident, notification: Notification, fold: _Fold, now: dat
         external_url=notification.external_url,
         traceparent=notification.traceparent or incident.traceparent,
         annotations=_common_annotations(after.firing or alerts),
+        quiet=None if Reason.REOPENED in reasons else incident.quiet,
     )
     return Step(after, reasons, changed=True)
 

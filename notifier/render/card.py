@@ -1,12 +1,12 @@
 """What a message says, before it takes the form of a chat. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from notifier.alerts import AlertStatus
-from notifier.incident.model import Incident, IncidentAlert, Phase
+from notifier.incident.model import Incident, IncidentAlert, Phase, Quiet
 from notifier.incident.severity import rank, worst
 from notifier.render.context import RenderContext
 from notifier.render.links import Link, links
@@ -31,6 +31,7 @@ MAX_LINES = 20
 _MAX_VALUES = 9
 _MAX_VALUE = 60
 _MAX_LABEL = 120
+_MAX_NAME = 60
 _NOT_WHERE = {"alertname", "severity"}
 _FAMILIAR = ("instance", "job", "loop", "source", "compound")
 
@@ -77,6 +78,7 @@ class Card:
         flaps: how often it fired again after its end.
         doubtful: the end may be no end.
         mentions: whom to ping, in the chat's own form.
+        quiet: the silence that holds it back, or under which it resolved unseen.
     """
 
     incident_id: str
@@ -98,6 +100,7 @@ class Card:
     doubtful: bool
     links: tuple[Link, ...]
     mentions: tuple[str, ...]
+    quiet: Quiet | None = None
 
     @property
     def resolved(self) -> bool:
@@ -144,7 +147,16 @@ def card(incident: Incident, context: RenderContext) -> Card:
         doubtful=context.doubtful and resolved,
         links=tuple(links(incident, head, context)),
         mentions=() if resolved else mentions(severity, level_of(worst(shown)), context.mentions),
+        quiet=_quiet(incident.quiet, resolved=resolved),
     )
+
+
+def _quiet(quiet: Quiet | None, *, resolved: bool) -> Quiet | None:
+    """The silence as it may be said; one that is over with the incident is not."""
+    if quiet is None or quiet.resolved_unseen is not resolved:
+        return None
+    by, comment = one_line(quiet.by), one_line(quiet.comment)
+    return replace(quiet, by=fit(by, _MAX_NAME), comment=fit(comment, _MAX_LABEL))
 
 
 def mentions(

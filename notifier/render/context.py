@@ -15,6 +15,8 @@ class RenderContext:
         language: of the fixed words, for example ``en`` or ``pt-BR``.
         mentions: severity → what to mention, in the chat's own form; the only source of pings.
         doubtful: monitoring was dead when the incident resolved, so the end may be no end.
+        actions: what a reader may do about the incident → where; None where nothing is offered
+            by us, so that the link leads to Alertmanager.
     """
 
     now: datetime
@@ -25,3 +27,4 @@ class RenderContext:
     language: str = "en"
     mentions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     doubtful: bool = False
+    actions: Mapping[str, str] | None = None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from notifier.deliver.protocol import Rendered
+from notifier.incident.model import Quiet, QuietKind
 from notifier.render.budget import Budget, joined
 from notifier.render.card import Card, CardAlert, Level, duration
 from notifier.render.template import DEFAULT, Filled
@@ -25,8 +26,10 @@ _LINE = 250
 _SAID = 1_500
 COLOURS = {Level.CRITICAL: 0xE01E5A, Level.WARNING: 0xF2A33A, Level.INFO: 0x3B82F6}
 GREEN = 0x2EB67D
+GREY = 0x80848E
 _ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
 _DONE = "✅"
+_QUIET = {QuietKind.SILENCED: "🔕", QuietKind.ACKNOWLEDGED: "👀"}
 _USER = re.compile(r"<@!?(\d+)>")
 _ROLE = re.compile(r"<@&(\d+)>")
 _EVERYONE = {"@everyone", "@here"}
@@ -51,7 +54,7 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     embed: dict[str, Any] = {
         "title": f"{_icon(card)} {title}",
         "description": _joined_within(_DESCRIPTION, facts, said, links),
-        "color": GREEN if card.resolved else COLOURS[card.level],
+        "color": _colour(card),
         "timestamp": (card.ended or card.since).astimezone(UTC).isoformat(),
         "fields": [*fields, *alerts],
     }
@@ -117,7 +120,15 @@ def _title(card: Card, words: Words) -> str:
     return f"{done}{fit(title, 200)}{counted}"
 
 
+def _colour(card: Card) -> int:
+    if card.resolved:
+        return GREEN
+    return GREY if card.quiet else COLOURS[card.level]
+
+
 def _icon(card: Card) -> str:
+    if card.quiet and not card.resolved:
+        return _QUIET[card.quiet.kind]
     return _DONE if card.resolved else _ICONS[card.level]
 
 
@@ -135,7 +146,20 @@ def _facts(card: Card, words: Words) -> str:
     where = joined(f"{discord(fit(k, 60))} **{discord(fit(v, 120))}**" for k, v in card.where[:6])
     first = joined([f"**{discord(fit(severity, 40))}**", _span(card, words)])
     doubtful = f"⚠️ {discord(words.say('doubtful'))}" if card.doubtful else ""
-    return joined([first, where, doubtful], "\n")
+    quiet = _quiet(card.quiet, words) if card.quiet else ""
+    return joined([first, where, quiet, doubtful], "\n")
+
+
+def _quiet(quiet: Quiet, words: Words) -> str:
+    """Who holds it back, until when and why."""
+    if quiet.resolved_unseen:
+        return f"🔕 {discord(words.say('resolved_unseen'))}"
+    who = discord(quiet.by) or words.say("somebody")
+    if quiet.kind is QuietKind.ACKNOWLEDGED:
+        said = f"👀 {words.say('acknowledged', who=who)}"
+    else:
+        said = f"🔕 {words.say('silenced', who=who, time=_time(quiet.until, 'f'))}"
+    return joined([said, discord(quiet.comment)])
 
 
 def _span(card: Card, words: Words) -> str:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 from notifier.incident.model import Incident, IncidentAlert
+from notifier.planner import OWN_RECEIVER
 from notifier.render.context import RenderContext
 from notifier.render.text import clean, one_line
 
@@ -41,7 +42,7 @@ def links(incident: Incident, worst: IncidentAlert | None, context: RenderContex
     found = {
         "dashboard": _dashboard(incident, worst, context),
         "runbook": annotations.get("runbook_url", ""),
-        "silence": _silence(incident, context),
+        **_silencing(incident, context),
         "query": _query(worst, context),
         "inbox": incident_url(incident.id, context),
     }
@@ -86,6 +87,14 @@ def _dashboard(incident: Incident, worst: IncidentAlert | None, context: RenderC
 
 def _milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
+
+
+def _silencing(incident: Incident, context: RenderContext) -> Mapping[str, str]:
+    """What we offer ourselves; else the form of Alertmanager, which has to know the incident."""
+    if context.actions is not None:
+        return context.actions
+    own = incident.receiver == OWN_RECEIVER
+    return {} if own else {"silence": _silence(incident, context)}
 
 
 def _silence(incident: Incident, context: RenderContext) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from notifier.deliver.protocol import Rendered
+from notifier.incident.model import Quiet, QuietKind
 from notifier.render.budget import Budget, joined
 from notifier.render.card import Card, CardAlert, Level, duration
 from notifier.render.template import DEFAULT, Filled
@@ -25,6 +26,7 @@ _DESCRIPTION = 2500
 _STRUCTURE = 400
 _ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
 _DONE = "✅"
+_QUIET = {QuietKind.SILENCED: "🔕", QuietKind.ACKNOWLEDGED: "👀"}
 _PING = re.compile(r"<!(?:channel|here|everyone)>|<@[UW][A-Z0-9]+>|<!subteam\^[A-Z0-9]+>")
 _MENTIONS = 400
 
@@ -105,6 +107,8 @@ def _title(card: Card, words: Words) -> str:
 
 
 def _icon(card: Card) -> str:
+    if card.quiet and not card.resolved:
+        return _QUIET[card.quiet.kind]
     return _DONE if card.resolved else _ICONS[card.level]
 
 
@@ -117,7 +121,20 @@ def _facts(card: Card, words: Words, pings: list[str]) -> str:
         *(f"{slack(fit(k, 60))} `{_code(v)}`" for k, v in card.where),
     ]
     doubtful = [f"⚠️ {words.say('doubtful')}"] if card.doubtful else []
-    return "\n".join([joined(parts), *doubtful, *([" ".join(pings)] if pings else [])])
+    quiet = [_quiet(card.quiet, words)] if card.quiet else []
+    return "\n".join([joined(parts), *quiet, *doubtful, *([" ".join(pings)] if pings else [])])
+
+
+def _quiet(quiet: Quiet, words: Words) -> str:
+    """Who holds it back, until when and why."""
+    if quiet.resolved_unseen:
+        return f"🔕 {words.say('resolved_unseen')}"
+    who = slack(quiet.by) or words.say("somebody")
+    if quiet.kind is QuietKind.ACKNOWLEDGED:
+        said = f"👀 {words.say('acknowledged', who=who)}"
+    else:
+        said = f"🔕 {words.say('silenced', who=who, time=_date(quiet.until))}"
+    return joined([said, slack(quiet.comment)])
 
 
 def _span(card: Card, words: Words) -> str:

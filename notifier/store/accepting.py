@@ -48,7 +48,7 @@ class Accepting:
         """Take the webhooks in, in order; nothing is committed here."""
         digests = [self._planner.identify(ingest.notification).digest for ingest in line]
         if self._postgresql:
-            _lock(connection, sorted(set(digests)))
+            lock(connection, sorted(set(digests)))
         newest = _newest(connection, sorted(set(digests)))
         plans: list[Plan] = []
         writes = _Writes()
@@ -155,7 +155,7 @@ def _change(want: Want, now: int) -> Row:
     }
 
 
-def _lock(connection: Connection, digests: Sequence[str]) -> None:
+def lock(connection: Connection, digests: Sequence[str]) -> None:
     """Let no other replica step the same incidents; always in the same order."""
     keys = sorted(int(digest[:16], 16) - 2**63 for digest in digests)
     connection.execute(_LOCK_ALL, {"keys": keys})
@@ -187,12 +187,15 @@ def _upsert_incident(dialect: str) -> Any:
 def _upsert_outbox(dialect: str) -> Any:
     insert = postgresql.insert(outbox) if dialect == "postgresql" else sqlite.insert(outbox)
     new = insert.excluded
-    changed = _changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at)
+    changed = changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at)
     return insert.on_conflict_do_update(index_elements=["incident_id", "channel"], set_=changed)
 
 
-def _changes(revision: Any, ring: Any, priority: Any, now: Any) -> Row:
-    """A row that is being tried keeps its wait: news must not hammer a chat that is down."""
+def changes(revision: Any, ring: Any, priority: Any, now: Any) -> Row:
+    """What news does to a row of the outbox.
+
+    A row that is being tried keeps its wait: news must not hammer a chat that is down.
+    """
     waits = outbox.c.state == RowState.PENDING.value
     return {
         "desired_revision": _larger(outbox.c.desired_revision, revision),
@@ -214,7 +217,7 @@ _CHANGE_OUTBOX = (
     .where(outbox.c.incident_id == bindparam("b_incident_id"))
     .where(outbox.c.channel == bindparam("b_channel"))
     .values(
-        _changes(
+        changes(
             bindparam("b_revision"),
             bindparam("b_ring"),
             bindparam("b_priority"),

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from notifier.alerts import AlertStatus
-from notifier.incident import Incident, IncidentAlert, Phase
+from notifier.incident import Incident, IncidentAlert, Phase, Quiet, QuietKind
 
 # as orjson writes a datetime: +00:00, or Z where others read it
 _OPTIONS = orjson.OPT_UTC_Z
@@ -29,6 +29,7 @@ def decode(document: str) -> Incident:
         opened_at=datetime.fromisoformat(raw["opened_at"]),
         resolved_at=_instant(raw["resolved_at"]),
         alerts=tuple(_alert(alert) for alert in raw["alerts"]),
+        quiet=_quiet(raw.get("quiet")),
         **fields,
     )
 
@@ -58,6 +59,21 @@ def _alert(raw: Mapping[str, Any]) -> IncidentAlert:
         group_key=raw["group_key"],
         generator_url=raw.get("generator_url", ""),
         seen_at=_instant(raw.get("seen_at")),
+    )
+
+
+def _quiet(raw: Mapping[str, Any] | None) -> Quiet | None:
+    if raw is None:
+        return None
+    return Quiet(
+        kind=QuietKind(raw["kind"]),
+        by=raw["by"],
+        until=datetime.fromisoformat(raw["until"]),
+        comment=raw["comment"],
+        silence_id=raw["silence_id"],
+        ours=raw["ours"],
+        since=datetime.fromisoformat(raw["since"]),
+        resolved_unseen=raw["resolved_unseen"],
     )
 
 

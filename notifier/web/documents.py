@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from notifier.incident import Incident, IncidentAlert
+from notifier.silences.links import without_links
 from notifier.store.base import DeadLetter, DeliveryRow, IncidentView
 
 Document = dict[str, Any]
@@ -74,7 +75,7 @@ def letter_document(letter: DeadLetter, *, whole: bool = False) -> Document:
         "last_error": letter.last_error,
         "created_at": instant(letter.created_at),
     }
-    return {**document, "payload": letter.payload} if whole else document
+    return {**document, "payload": without_links(letter.payload)} if whole else document
 
 
 def instant(moment: datetime | None) -> str | None:

@@ -8,11 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from notifier.clock import Clock
-from notifier.incident import Incident, Phase
+from notifier.incident import Incident, Phase, Quiet
 from notifier.incident.severity import worst
 from notifier.render import Chat, RenderContext, render
 from notifier.render.card import Card, Level, card, level_of
 from notifier.render.preview import preview
+from notifier.silences.asking import can_silence, page_offers
 from notifier.store.base import IncidentView
 from notifier.store.search import Happening, Wanted, happenings, search
 from notifier.store.search import firing as count_firing
@@ -86,7 +87,8 @@ class Inbox:
         return answer(
             {
                 **_row(view, card(view.incident, context)),
-                "looks": {chat.value: _look(chat, view.incident, context) for chat in Chat},
+                "looks": {chat.value: self._look(chat, view.incident) for chat in Chat},
+                "can_silence": can_silence(view.incident),
                 "receiver": view.incident.receiver,
                 "group_keys": document["group_keys"],
                 "alerts": alerts[:MOST_ALERTS],
@@ -96,6 +98,12 @@ class Inbox:
             }
         )
 
+    def _look(self, chat: Chat, incident: Incident) -> str:
+        now = self.clock.now()
+        offers = page_offers(self.context.public_url)(incident, now)
+        context = replace(self._now(), actions=offers)
+        return preview(chat, render(chat, incident, context).payload)
+
     def _now(self) -> RenderContext:
         return replace(self.context, now=self.clock.now(), doubtful=self.doubtful())
 
@@ -104,10 +112,6 @@ def _of_level(level: Level | None) -> Callable[[Incident], bool]:
     if level is None:
         return lambda _: True
     return lambda incident: level_of(worst(incident.firing or incident.alerts)) is level
-
-
-def _look(chat: Chat, incident: Incident, context: RenderContext) -> str:
-    return preview(chat, render(chat, incident, context).payload)
 
 
 def _row(view: IncidentView, said: Card) -> Document:
@@ -127,7 +131,21 @@ def _row(view: IncidentView, said: Card) -> Document:
         "total": said.total,
         "flaps": said.flaps,
         "left_out": said.left_out,
+        "quiet": _quiet(said.quiet),
         "states": Counter(row.state.value for row in view.deliveries),
+    }
+
+
+def _quiet(quiet: Quiet | None) -> Document | None:
+    if quiet is None:
+        return None
+    return {
+        "kind": quiet.kind.value,
+        "by": quiet.by,
+        "until": instant(quiet.until),
+        "comment": quiet.comment,
+        "ours": quiet.ours,
+        "resolved_unseen": quiet.resolved_unseen,
     }
 
 

@@ -1,0 +1,1 @@
+"""Silences and acknowledgements: asked for in a chat, kept by Alertmanager, shown to all."""

@@ -1,0 +1,242 @@
+"""Follows Alertmanager's lists, because it tells nothing of what a silence holds back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+
+from notifier.alerts import Alert, AlertStatus, Notification
+from notifier.clock import Clock
+from notifier.errors import StoreError
+from notifier.incident import Incident, IncidentAlert, Quiet, QuietKind, Reason
+from notifier.planner import OWN_RECEIVER
+from notifier.silences.alertmanager import Alertmanager
+from notifier.silences.following import (
+    ABSENT_SECONDS,
+    STARTED_SECONDS,
+    Lists,
+    Note,
+    absent,
+    differs,
+    long_absent,
+    quiet_of,
+)
+from notifier.silences.model import Silence, SilenceError, SilenceState
+from notifier.silences.store import SilenceStore
+from notifier.store.base import Ingest
+from wiltonos_service.logs import ChangeLog
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 10.0
+SLOWEST_SECONDS = 60.0
+
+
+@dataclass
+class Follower:
+    """Keeps what the messages say of silences true.
+
+    Attributes:
+        ack_minutes: for how long an acknowledgement is renewed at a time.
+        accept: commits a notification and wakes the workers.
+        changed: called when a message has to change.
+        absent_seconds: what Alertmanager has not listed for so long has resolved.
+        started_seconds: nothing is read from an absence before it has been up for so long.
+    """
+
+    alertmanager: Alertmanager
+    store: SilenceStore
+    clock: Clock
+    ack_minutes: float
+    accept: Callable[[Ingest], Awaitable[None]]
+    changed: Callable[[], None]
+    poll_seconds: float = POLL_SECONDS
+    absent_seconds: float = ABSENT_SECONDS
+    started_seconds: float = STARTED_SECONDS
+    _absent: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    _changes: ChangeLog = field(default_factory=ChangeLog)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look again and again until told to stop; slower while Alertmanager is away."""
+        wait = self.poll_seconds
+        while not stopping.is_set():
+            try:
+                await self.look()
+                wait = self.poll_seconds
+                self._say("")
+            except (SilenceError, StoreError) as error:
+                wait = min(wait * 2, SLOWEST_SECONDS)
+                self._say(str(error))
+            await self._sleep(wait, stopping)
+
+    async def look(self) -> None:
+        """Compare once; nothing is asked of Alertmanager while nothing fires.
+
+        Raises:
+            SilenceError: Alertmanager does not answer.
+            StoreError: the database does not.
+        """
+        now = self.clock.now()
+        await self.store.sweep(now)
+        firing = [each for each in await self.store.firing() if each.receiver != OWN_RECEIVER]
+        notes = await self.store.notes()
+        self._absent = {each.id: self._absent.get(each.id, {}) for each in firing}
+        if not firing and not notes:
+            return
+        lists = await self._lists(notes)
+        for incident in firing:
+            await self._follow(incident, lists, now)
+        await self._tend(firing, lists, now)
+
+    async def _lists(self, notes: Mapping[str, Note]) -> Lists:
+        alerts = await self.alertmanager.alerts()
+        silences: Sequence[Silence] = ()
+        if notes or any(alert.silenced_by for alert in alerts.values()):
+            silences = await self.alertmanager.silences()
+        active = {each.id: each for each in silences if each.state is not SilenceState.EXPIRED}
+        return Lists(alerts, active, notes)
+
+    async def _follow(self, incident: Incident, lists: Lists, now: datetime) -> None:
+        quiet = quiet_of(incident, lists, now)
+        if differs(quiet, incident.quiet) and not _too_fresh(incident, now):
+            incident = await self._amend(incident, quiet, now)
+        gone = self._gone(incident, lists, now)
+        if gone and incident.quiet and await self._trustworthy(now):
+            await self._resolve(incident, gone, now)
+
+    async def _amend(self, incident: Incident, quiet: Quiet | None, now: datetime) -> Incident:
+        """The incident as it is then; unchanged when something else has come meanwhile."""
+        seen = incident.revision
+
+        def change(newest: Incident) -> Incident | None:
+            return replace(newest, quiet=quiet) if newest.revision == seen else None
+
+        reason = _reason(incident.quiet, quiet)
+        after = await self.store.amend(incident.id, change, reason, now)
+        if after is not None:
+            self.changed()
+        return after or incident
+
+    def _gone(self, incident: Incident, lists: Lists, now: datetime) -> frozenset[str]:
+        """Since when what is not listed has not been, and what of it has been so for long."""
+        known = self._absent.get(incident.id, {})
+        missing = absent(incident, lists)
+        self._absent[incident.id] = {each: known.get(each, now) for each in missing}
+        return long_absent(self._absent[incident.id], now, self.absent_seconds)
+
+    async def _trustworthy(self, now: datetime) -> bool:
+        """An Alertmanager that has just started lists nothing, and yet nothing has resolved."""
+        up = now - await self.alertmanager.started_at()
+        return up >= timedelta(seconds=self.started_seconds)
+
+    async def _resolve(self, incident: Incident, gone: frozenset[str], now: datetime) -> None:
+        """Take the end in as if Alertmanager had told of it, and mark it as read."""
+        since = self._absent[incident.id]
+        ends = {alert.fingerprint: alert for alert in incident.firing if alert.fingerprint in gone}
+        if len(ends) == len(incident.firing):
+            incident = await self._mark(incident, now)
+            if incident.quiet is None or not incident.quiet.resolved_unseen:
+                return
+        for key in dict.fromkeys(alert.group_key for alert in ends.values()):
+            alerts = [alert for alert in ends.values() if alert.group_key == key]
+            told = _notification(incident, key, alerts, since)
+            await self.accept(Ingest(told, orjson.dumps(told), now))
+        log.info("resolved while silenced", incident=incident.id, alerts=len(ends))
+
+    async def _mark(self, incident: Incident, now: datetime) -> Incident:
+        if incident.quiet is None:
+            return incident
+        return await self._amend(incident, replace(incident.quiet, resolved_unseen=True), now)
+
+    async def _tend(self, firing: Sequence[Incident], lists: Lists, now: datetime) -> None:
+        """Renew the acknowledgements of what still fires, and let go of the others."""
+        open_ids = {each.id for each in firing}
+        length = timedelta(minutes=self.ack_minutes)
+        for note in lists.notes.values():
+            silence = lists.silences.get(note.id)
+            if silence is None:
+                await self.store.forget(note.id)
+            elif note.kind is not QuietKind.ACKNOWLEDGED:
+                continue
+            elif note.incident_id not in open_ids:
+                # what fires next is another thing, and must ring
+                await self.alertmanager.expire(note.id)
+                await self.store.forget(note.id)
+            elif silence.ends_at - now < length / 2:
+                await self._renew(note, replace(silence, ends_at=now + length))
+
+    async def _renew(self, note: Note, silence: Silence) -> None:
+        silence_id = await self.alertmanager.create(silence)
+        if silence_id != note.id:
+            await self.store.note(replace(note, id=silence_id))
+            await self.store.forget(note.id)
+
+    async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
+        waits = [
+            asyncio.ensure_future(stopping.wait()),
+            asyncio.ensure_future(self.clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+    def _say(self, problem: str) -> None:
+        if not self._changes.changed("alertmanager", problem):
+            return
+        if problem:
+            log.warning("silences cannot be followed", problem=problem)
+        else:
+            log.info("silences are followed")
+
+
+# a silence that was made while we asked may be in one list and not in the other
+FRESH_SECONDS = 3.0
+
+
+def _too_fresh(incident: Incident, now: datetime) -> bool:
+    quiet = incident.quiet
+    return quiet is not None and now - quiet.since < timedelta(seconds=FRESH_SECONDS)
+
+
+def _reason(before: Quiet | None, after: Quiet | None) -> Reason:
+    if after is None:
+        return Reason.SILENCE_ENDED
+    if before is not None:
+        return Reason.SILENCE_CHANGED
+    acknowledged = after.kind is QuietKind.ACKNOWLEDGED
+    return Reason.ACKNOWLEDGED if acknowledged else Reason.SILENCED
+
+
+def _notification(
+    incident: Incident,
+    group_key: str,
+    alerts: Sequence[IncidentAlert],
+    since: Mapping[str, datetime],
+) -> Notification:
+    return Notification(
+        receiver=incident.receiver,
+        group_key=group_key,
+        # by these the incident is found, whether it folds groups or is one
+        group_labels=incident.labels,
+        alerts=tuple(
+            Alert(
+                fingerprint=alert.fingerprint,
+                status=AlertStatus.RESOLVED,
+                labels=alert.labels,
+                annotations=alert.annotations,
+                starts_at=alert.starts_at,
+                ends_at=since[alert.fingerprint],
+                generator_url=alert.generator_url,
+            )
+            for alert in alerts
+        ),
+        external_url=incident.external_url,
+        truncated_alerts=incident.truncated_alerts,
+        reason="resolved while silenced",
+    )

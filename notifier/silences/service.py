@@ -1,0 +1,94 @@
+"""Silences as a part of the running notifier: pages, links, and the follower."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiohttp import web
+
+from notifier.clock import Clock
+from notifier.deliver.http import open_session
+from notifier.incident import Incident
+from notifier.render import RenderContext
+from notifier.silences.alertmanager import Alertmanager
+from notifier.silences.asking import Desk, Offers
+from notifier.silences.follower import Follower
+from notifier.silences.links import Signer
+from notifier.silences.store import SilenceStore
+from notifier.store.base import Ingest
+from notifier.store.sql import SqlStore
+from notifier.web.silences import SilencePages
+
+END_SECONDS = 2.0
+
+
+@dataclass
+class SilenceService:
+    """Lives as long as the web application that it is installed in.
+
+    Attributes:
+        channels: the names of the configured channels.
+        alertmanager_url: "" switches silences off.
+        accept: commits a notification and wakes the workers.
+        changed: called when a message has to change.
+        context: for the words of the pages; its ``public_url`` is that of the links.
+    """
+
+    store: SqlStore
+    clock: Clock
+    channels: tuple[str, ...]
+    alertmanager_url: str
+    silence_hours: float
+    ack_minutes: float
+    accept: Callable[[Ingest], Awaitable[None]]
+    changed: Callable[[], None]
+    context: RenderContext
+    follower: Follower | None = None
+    _desk: Desk | None = None
+    _signer: Signer = field(default_factory=lambda: Signer(b""))
+
+    def install(self, app: web.Application) -> None:
+        """Add the routes and what runs behind them."""
+        pages = SilencePages(lambda: self._desk, lambda: self._signer, self.clock, self.context)
+        pages.install(app)
+        app.cleanup_ctx.append(self._running)
+
+    def offers(self, incident: Incident, now: datetime) -> Mapping[str, str]:
+        """The links of a message; none while silences are off."""
+        if self._desk is None:
+            return {}
+        return Offers(self._signer, self.context.public_url)(incident, now)
+
+    async def _running(self, _app: web.Application) -> AsyncIterator[None]:
+        if not self.alertmanager_url:
+            yield
+            return
+        remembered = SilenceStore(self.store, self.channels)
+        self._signer = Signer(await remembered.key())
+        async with open_session() as session:
+            alertmanager = Alertmanager(session, self.alertmanager_url)
+            self._desk = Desk(
+                alertmanager,
+                remembered,
+                self.clock,
+                self.silence_hours,
+                self.ack_minutes,
+                self.changed,
+            )
+            self.follower = Follower(
+                alertmanager,
+                remembered,
+                self.clock,
+                self.ack_minutes,
+                self.accept,
+                self.changed,
+            )
+            stopping = asyncio.Event()
+            task = asyncio.create_task(self.follower.run(stopping))
+            yield
+            stopping.set()
+            _, late = await asyncio.wait({task}, timeout=END_SECONDS)
+            for each in late:
+                each.cancel()
+            await asyncio.gather(task, return_exceptions=True)

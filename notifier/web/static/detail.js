@@ -1,0 +1,109 @@
+import { ago, at, byId, duration, element } from "./dom.js";
+import { stateOf } from "./list.js";
+import { looks } from "./look.js";
+import { quietActions, quietNote } from "./silences.js";
+
+const REASONS = {
+  first: "opened", new_alert: "new alert", worse: "became worse", refired: "an alert fired again",
+  partly_resolved: "an alert resolved", resolved: "resolved", reopened: "fired again after its end",
+  truncated: "Alertmanager left alerts out", silenced: "silenced", acknowledged: "acknowledged",
+  silence_changed: "silence changed", silence_ended: "silence ended",
+};
+const STATES = { delivered: "delivered", pending: "on its way", dead: "not delivered" };
+let shown = "";
+
+/** Shows an incident; what has not changed is left alone, with its scroll and focus. */
+export function showDetail(incident) {
+  const text = JSON.stringify(incident);
+  if (text === shown) return;
+  const box = byId("detail");
+  const open = new Set([...box.querySelectorAll("details[open]")].map((each) => each.dataset.key));
+  const focused = box.contains(document.activeElement) ? document.activeElement.id : "";
+  const same = box.dataset.id === incident.id;
+  box.dataset.id = incident.id;
+  box.replaceChildren(head(incident), ...quietNote(incident), looks(incident), alerts(incident, same ? open : new Set()),
+    deliveries(incident), history(incident));
+  box.hidden = false;
+  if (!same) box.scrollTop = 0;
+  if (focused && focused !== "detail") byId(focused)?.focus({ preventScroll: true });
+  shown = text;
+}
+
+export function showNoDetail(words) {
+  shown = "";
+  const box = byId("detail");
+  delete box.dataset.id;
+  box.hidden = !words;
+  box.replaceChildren(...(words ? [element("p", { class: "empty" }, words),
+    element("p", { class: "empty" }, element("a", { href: "#inbox" }, "All incidents"))] : []));
+}
+
+function head(incident) {
+  const { word, tone } = stateOf(incident);
+  const ended = incident.ended ? (new Date(incident.ended) - new Date(incident.since)) / 1000 : 0;
+  return element("div", { class: `head ${tone}` },
+    element("a", { class: "button back", href: "#inbox" }, "‹ All"),
+    element("span", { class: "state" }, word),
+    element("span", { class: "soft" }, incident.ended ? [at(incident.ended), ` after ${duration(ended)}`] : ["since ", ago(incident.since)].flat()),
+    element("span", { class: "spring" }),
+    quietActions(incident));
+}
+
+function alerts(incident, open) {
+  const items = incident.alerts.map((alert) => {
+    const key = alert.fingerprint;
+    return element("li", {}, element("details", { data: { key }, open: open.has(key) },
+      element("summary", { dir: "auto" }, alert.status === "firing" ? "● " : "○ ",
+        clipped(alert.labels.alertname || alert.fingerprint), " · ", at(alert.starts_at),
+        ...(alert.ends_at ? [" – ", at(alert.ends_at)] : [])),
+      pairs(alert.labels), pairs(alert.annotations)));
+  });
+  const left = incident.alerts_left + incident.left_out;
+  return element("section", { "aria-label": "Alerts" },
+    element("h2", {}, incident.total === 1 ? "Alert" : `${incident.firing} of ${incident.total} alerts firing`),
+    element("ul", { class: "alerts" }, items),
+    left ? element("p", { class: "soft" }, `${left} more are not shown here.`) : null);
+}
+
+const clipped = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+function pairs(values) {
+  const entries = Object.entries(values);
+  return entries.length === 0 ? null : element("dl", { class: "labels", tabindex: "0" },
+    entries.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { dir: "auto" }, value)]));
+}
+
+function deliveries(incident) {
+  if (incident.deliveries.length === 0) {
+    return element("section", { "aria-label": "Deliveries" }, element("h2", {}, "Deliveries"),
+      element("p", { class: "soft" }, "No channel gets this incident; it is shown here only."));
+  }
+  const rows = incident.deliveries.map((row) => element("tr", {},
+    element("td", {}, row.channel),
+    element("td", {}, element("span", { class: `chip ${row.state}` }, STATES[row.state]),
+      row.state === "delivered" && row.revision === incident.revision ? null : element("small", {}, shownRevision(row, incident))),
+    element("td", {}, reason(row))));
+  return element("section", { "aria-label": "Deliveries" }, element("h2", {}, "Deliveries"),
+    element("table", { class: "facts" },
+      element("thead", {}, element("tr", {}, ["Channel", "State", "Reason"].map((name) => element("th", { scope: "col" }, name)))),
+      element("tbody", {}, rows)));
+}
+
+function shownRevision(row, incident) {
+  return row.revision ? `shows revision ${row.revision} of ${incident.revision}` : "nothing shown yet";
+}
+
+function reason(row) {
+  const parts = [];
+  if (row.last_error && row.state !== "delivered") parts.push(row.last_error);
+  if (row.attempts) parts.push(element("small", {}, `${row.attempts} attempts failed`));
+  if (row.next_attempt_at && row.attempts) parts.push(element("small", {}, "next ", ago(row.next_attempt_at)));
+  return parts.length ? parts : "–";
+}
+
+function history(incident) {
+  return element("section", { "aria-label": "History" }, element("h2", {}, "History"),
+    element("ol", { class: "history" }, incident.history.map((each) => element("li", {},
+      each.reasons.map((word) => REASONS[word] || word).join(", "), at(each.at)))),
+    element("p", { class: "soft" }, `Incident ${incident.id}, revision ${incident.revision}, receiver ${incident.receiver}`));
+}
