@@ -16,6 +16,7 @@ import yaml
 from wiltonos_otel.stack import compose_files, flags
 from wiltonos_otel.stack.addresses import COMPOSE_ADDRESSES
 from wiltonos_otel.stack.compose_stack import engine_answers, parse_ps
+from wiltonos_otel.stack.down import purge, purgeable
 from wiltonos_otel.stack.locate import committed, root
 from wiltonos_otel.stack.pin import pin
 from wiltonos_otel.stack.plan import Plan, make_plan
@@ -66,7 +67,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 @pytest.fixture(scope="module")
 def parsed(plan: Plan) -> dict[str, Any]:
     """The file as Compose understands it after bootstrap."""
-    done = compose("config", "--format", "json", env_file=compose_files.env_file(plan))
+    done = compose("config", "--format", "json", env_file=plan.places.env)
     assert done.returncode == 0, done.stderr
     config: dict[str, Any] = json.loads(done.stdout)
     return config
@@ -185,7 +186,7 @@ def test_foreign_programs_get_the_flags_of_the_native_stack(parsed: dict[str, An
 
 def test_rendered_rules_hold_the_policy_in_force(plan: Plan) -> None:
     """Containers see the thresholds of wiltonos.toml, not the committed defaults."""
-    rules = compose_files.data_directory(plan) / "rendered/prometheus/rules/wiltonos.rules.yml"
+    rules = plan.places.compose / "rendered/prometheus/rules/wiltonos.rules.yml"
     assert "0.82" in rules.read_text("utf-8")
 
 
@@ -200,6 +201,17 @@ def test_env_keeps_what_somebody_else_wrote(tmp_path: Path) -> None:
     assert lines[0] == "MINE=1"
     assert len([line for line in lines if line.startswith("WILTONOS_UID=")]) == 1
     assert len([line for line in lines if line.startswith("#")]) == 1
+
+
+def test_purge_takes_our_lines_and_keeps_the_diary(tmp_path: Path) -> None:
+    """What somebody else wrote into .env stays, and so does the diary of doses."""
+    (tmp_path / "wiltonos.toml").touch()
+    (tmp_path / ".env").write_text("MINE=1\n")
+    plan = make_plan(config=tmp_path / "wiltonos.toml", environ={})
+    compose_files.prepare(plan)
+    purge(plan.places, purgeable(plan.places, None))
+    assert (tmp_path / ".env").read_text() == "MINE=1\n"
+    assert [path.name for path in plan.places.compose.iterdir()] == ["longevity"]
 
 
 def test_lint_finds_missing_digests_only() -> None:

@@ -167,17 +167,18 @@ def test_followed_log_survives_rotation(tmp_path: Path) -> None:
 
 
 def test_purge_names_data_and_secrets_and_keeps_the_diary(tmp_path: Path) -> None:
-    """The diary of doses and real state files belong to their owner."""
+    """The diary of doses, real state files and the tokens of the chats belong to their owner."""
     plan = plan_in(tmp_path)
     record = records.describe(plan, "native")
     ensure_token(tmp_path / "secrets/notifier_token")
-    for name in ("var/stack/data/x", "var/notifier.db", "var/longevity.db", "state/a.json"):
+    mine = ("var/longevity.db", "state/a.json", "secrets/slack_bot_token")
+    for name in ("var/stack/data/x", "var/notifier.db", *mine):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    paths = purgeable(plan.places, record)
-    purge(paths)
+    purge(plan.places, purgeable(plan.places, record))
+    purge(plan.places, purgeable(plan.places, None))
     left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert left == ["state/a.json", "var/longevity.db", "wiltonos.toml"]
+    assert left == sorted([*mine, "wiltonos.toml"])
 
 
 def test_grafana_is_found_in_its_home(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ def down(config: Path | None, purge: bool, yes: bool) -> None:
         _confirm(speaker, yes=yes)
     record = end_stack(places, os.environ)
     speaker.say("The stack is down." if record else "No stack was up here.")
-    remove(paths)
     if purge:
+        remove(places, paths)
         speaker.say("Removed. Your diary of doses and your state files are kept.")
 
 

@@ -8,7 +8,7 @@ from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack import render
 from wiltonos_otel.stack.addresses import COMPOSE_ADDRESSES, COMPOSE_FILES
 from wiltonos_otel.stack.locate import committed
-from wiltonos_otel.stack.plan import Plan
+from wiltonos_otel.stack.plan import Places, Plan
 from wiltonos_otel.stack.tokens import ensure_token
 from wiltonos_service.settings import checkout_directory
 
@@ -50,22 +50,12 @@ class Owner:
             os.chown(each, self.uid, self.gid, follow_symlinks=False)
 
 
-def data_directory(plan: Plan) -> Path:
-    """Where the containers keep their data."""
-    return plan.places.var / "compose"
-
-
 def token_files(plan: Plan) -> dict[str, Path]:
     """The token of each of our services; in containers all of them listen beyond loopback."""
     files = {name: plan.places.secrets / f"{name}_token" for name in OURS}
     if plan.token_file is not None:
         files["notifier"] = plan.token_file
     return files
-
-
-def env_file(plan: Plan) -> Path:
-    """The file from which Compose reads its variables."""
-    return plan.places.base / ".env"
 
 
 def prepare(plan: Plan) -> None:
@@ -75,7 +65,7 @@ def prepare(plan: Plan) -> None:
         WiltonosError: something cannot be made.
     """
     owner = Owner.of_this_process()
-    data = data_directory(plan)
+    data = plan.places.compose
     try:
         for directory in (*(data / name for name in KEEPERS), plan.state_dir, plan.places.secrets):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,7 +82,7 @@ def prepare(plan: Plan) -> None:
             owner.take(path)
         if plan.demo:
             owner.take(plan.state_dir)
-        _write_env(env_file(plan), variables(plan, owner))
+        _write_env(plan.places.env, variables(plan, owner))
     except OSError as error:
         raise WiltonosError(f"{error.filename}: {error.strerror}; make it writable") from None
 
@@ -106,7 +96,7 @@ def _diary(plan: Plan) -> dict[str, str]:
 def variables(plan: Plan, owner: Owner) -> dict[str, str]:
     """The variables of docker-compose.yml; paths are absolute."""
     ports = plan.ports
-    data = data_directory(plan)
+    data = plan.places.compose
     suffix = f"-{plan.port_offset}" if plan.port_offset else ""
     return {
         "COMPOSE_PROJECT_NAME": f"wiltonos{suffix}",
@@ -169,14 +159,29 @@ def _render(plan: Plan) -> dict[str, str]:
 
 def _write_env(file: Path, values: dict[str, str]) -> None:
     """Put our variables into the file, and leave what else somebody keeps there."""
-    kept = []
-    if file.exists():
-        lines = file.read_text("utf-8").splitlines()
-        kept = [line for line in lines if not line.startswith((*_PREFIXES, _MADE_BY))]
+    kept = _foreign_lines(file)
     ours = [f"{name}={_literal(value)}" for name, value in values.items()]
     partial = file.with_name(f"{file.name}.new")
     partial.write_text("\n".join([*kept, _MADE_BY, *ours]) + "\n", "utf-8")
     partial.replace(file)
+
+
+def forget_variables(places: Places) -> None:
+    """Take our variables out of ``.env``; without other lines the file goes."""
+    if not places.env.exists():
+        return
+    kept = _foreign_lines(places.env)
+    if kept:
+        places.env.write_text("\n".join(kept) + "\n", "utf-8")
+    else:
+        places.env.unlink()
+
+
+def _foreign_lines(file: Path) -> list[str]:
+    if not file.exists():
+        return []
+    lines = file.read_text("utf-8").splitlines()
+    return [line for line in lines if not line.startswith((*_PREFIXES, _MADE_BY))]
 
 
 def _literal(value: str) -> str:

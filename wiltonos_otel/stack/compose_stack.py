@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.stack.compose_files import env_file, prepare, token_files
+from wiltonos_otel.stack.compose_files import prepare, token_files
 from wiltonos_otel.stack.console import Speaker
 from wiltonos_otel.stack.demo import record_doses
 from wiltonos_otel.stack.locate import committed
@@ -55,7 +55,7 @@ def command(base: Path, *words: str) -> list[str]:
         "--project-directory",
         str(file.parent),
         "--env-file",
-        str(Places(base).base / ".env"),
+        str(Places(base).env),
         "--file",
         str(file),
         *words,
@@ -81,7 +81,7 @@ def up(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
     save(record, plan.places.record)
     if plan.demo:
         speaker.say("DEMO: all data is simulated.")
-    speaker.say(f"Docker Compose starts the stack ({env_file(plan)} holds its variables).")
+    speaker.say(f"Docker Compose starts the stack ({plan.places.env} holds its variables).")
     _run(record, plan.environ, UP_SECONDS, "up", "--detach", "--build", "--remove-orphans")
     pipe = pipe_of(record)
     for listener, path in READY.values():

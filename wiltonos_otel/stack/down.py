@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack import compose_stack
+from wiltonos_otel.stack.compose_files import OURS, forget_variables
 from wiltonos_otel.stack.native_stack import held, supervisor_of
 from wiltonos_otel.stack.plan import Places
 from wiltonos_otel.stack.ports import holder, is_free
@@ -53,20 +54,20 @@ def purgeable(places: Places, record: Record | None) -> list[Path]:
 
     The diary of doses is its owner's and no part of it; state files neither, unless simulated.
     """
-    tokens = list(record.tokens.values()) if record else [*places.secrets.glob("*_token")]
+    made = [places.secrets / f"{name}_token" for name in OURS]
+    tokens = list(record.tokens.values()) if record else made
     found = [
         places.stack,
         places.demo_state,
         *sorted(places.var.glob("notifier.db*")),
-        *sorted(places.var.glob(f"{places.demo_diary.name}*")),
+        *(path for path in sorted(places.compose.glob("*")) if path.name != "longevity"),
         *(token for token in tokens if token.is_relative_to(places.secrets)),
-        places.base / ".env" if record and record.mode == "compose" else places.stack,
     ]
-    return [path for path in dict.fromkeys(found) if path.exists()]
+    return [path for path in found if path.exists()]
 
 
-def purge(paths: list[Path]) -> None:
-    """Remove files and directories.
+def purge(places: Places, paths: list[Path]) -> None:
+    """Remove files and directories, and our lines of ``.env``.
 
     Raises:
         WiltonosError: one cannot be removed.
@@ -79,3 +80,4 @@ def purge(paths: list[Path]) -> None:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise WiltonosError(f"{path} cannot be removed: {error.strerror}") from None
+    forget_variables(places)

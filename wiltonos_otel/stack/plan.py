@@ -92,6 +92,16 @@ class Places:
         return self.var / "demo-longevity.db"
 
     @property
+    def compose(self) -> Path:
+        """Rendered configuration and data of containers."""
+        return self.var / "compose"
+
+    @property
+    def env(self) -> Path:
+        """The file from which Docker Compose reads its variables."""
+        return self.base / ".env"
+
+    @property
     def secrets(self) -> Path:
         """Tokens that bootstrap makes."""
         return self.base / "secrets"
