@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from importlib.metadata import version
@@ -46,6 +47,9 @@ PUSH_SECONDS = 5.0
 REQUEST_GRACE_SECONDS = 2.0
 WORKER_GRACE_SECONDS = 5.0
 BACKLOG_SECONDS = 2.0
+# the writer's thread hands the interpreter back in this time, not in the usual 5 ms: a webhook
+# passes from one thread to the other and back
+SWITCH_SECONDS = 0.0005
 SWEEP_SECONDS = 600.0
 # an announced refusal ends when nothing has been refused for so long
 REFUSAL_SECONDS = 600.0
@@ -94,6 +98,7 @@ class NotifierService:
         Raises:
             OperatorError: the address or the database is in use, or cannot be opened.
         """
+        sys.setswitchinterval(SWITCH_SECONDS)
         planner = make_planner(self.loaded)
         url = self.loaded.database_url(self.table.database)
         self.store = await open_store(url, planner, waiting_line=self.table.waiting_line)

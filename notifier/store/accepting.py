@@ -73,7 +73,7 @@ class Accepting:
         if writes.changing:
             connection.execute(_CHANGE_OUTBOX, writes.changing)
         if writes.history:
-            connection.execute(history.insert(), writes.history)
+            connection.execute(_ADD_HISTORY, writes.history)
 
 
 class _Writes:
@@ -166,14 +166,19 @@ _LOCK_ALL = text("SELECT pg_advisory_xact_lock(k) FROM unnest(:keys) AS k").bind
 )
 
 
-def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Incident]:
-    last = (
+# statements are made once: making one costs as much as running it
+_NEWEST = select(incidents.c.digest, incidents.c.document).where(
+    incidents.c.id.in_(
         select(func.max(incidents.c.id))
         .where(incidents.c.digest.in_(bindparam("digests", expanding=True)))
         .group_by(incidents.c.digest)
     )
-    query = select(incidents.c.digest, incidents.c.document).where(incidents.c.id.in_(last))
-    rows = connection.execute(query, {"digests": list(digests)})
+)
+_ADD_HISTORY = history.insert()
+
+
+def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Incident]:
+    rows = connection.execute(_NEWEST, {"digests": list(digests)})
     return {digest: decode(document) for digest, document in rows}
 
 
