@@ -9,12 +9,14 @@ has no side effect.
 """
 
 from wiltonos_otel.errors import OptionsError, PolicyError, WiltonosError
+from wiltonos_otel.instruments.bound import Handles
 from wiltonos_otel.instruments.handles import Coherence, Loop
 from wiltonos_otel.policy import Policy
 from wiltonos_otel.process import coherence, configure, flush, loop, shutdown
 
 __all__ = [
     "Coherence",
+    "Handles",
     "Loop",
     "OptionsError",
     "Policy",

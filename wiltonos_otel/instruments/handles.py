@@ -5,9 +5,12 @@ A call only appends to a bounded buffer; the exact arithmetic happens when someb
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import time_ns
+from typing import Any, TypeVar
 
+from wiltonos_otel.instruments.after import after
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Refusal, Snapshot
 
@@ -19,6 +22,8 @@ OVERFLOW = "otel.metric.overflow"
 MAX_PENDING = 16_384
 # threads may append a little out of order; a clock that was set back further is a clock
 REORDER_MS = 1000
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Unix time in nanoseconds, the loop or None for Φ itself, Φ, Φ★
 _Set = tuple[int, str | None, float, float | None]
@@ -110,6 +115,10 @@ class Coherence:
         if recorder is not None:
             recorder.pending.append((time_ns(), None, phi, None))
 
+    def returned(self, function: F) -> F:
+        """Decorate a function that returns Φ, plain or ``async``: what it returns is set."""
+        return after(function, self.set)
+
 
 class Loop:
     """A loop of this service.
@@ -141,6 +150,20 @@ class Loop:
         recorder = self._slot.recorder
         if recorder is not None:
             recorder.collapsed(self.name, count)
+
+    def returned(self, function: F) -> F:
+        """Decorate a function that returns Φ of the loop, plain or ``async``: it is set."""
+        return after(function, self.set)
+
+    def collapses(self, function: F) -> F:
+        """Decorate a function that resets the loop, plain or ``async``: its returns are counted."""
+        return after(function, lambda _result: self.collapsed())
+
+    @contextmanager
+    def collapsing(self) -> Iterator[None]:
+        """Count a collapse when the block ends; none when it raises."""
+        yield
+        self.collapsed()
 
 
 class OverflowLoop(Loop):
