@@ -212,8 +212,13 @@ async def start(
         discord = await stack.enter_async_context(FakeDiscord(enforce_limits=False))
         http = await stack.enter_async_context(aiohttp.ClientSession())
 
-        async def run(channels: str = SLACK + DISCORD, extra: str = "", **more: Any) -> Running:
-            extra += f'\ndatabase = "sqlite:///{tmp_path}/notifier.db"'
+        async def run(
+            channels: str = SLACK + DISCORD,
+            extra: str = "",
+            database: str = f"sqlite:///{tmp_path}/notifier.db",
+            **more: Any,
+        ) -> Running:
+            extra += f'\ndatabase = "{database}"'
             file = write_settings(tmp_path, slack, discord, channels, extra)
             service = NotifierService(load(config=file, environ={}), **more)
             address, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
