@@ -136,20 +136,13 @@ class Follower:
         """Take the end in as if Alertmanager had told of it, and mark it as read."""
         since = self._absent[incident.id]
         ends = {alert.fingerprint: alert for alert in incident.firing if alert.fingerprint in gone}
-        if len(ends) == len(incident.firing):
-            incident = await self._mark(incident, now)
-            if incident.quiet is None or not incident.quiet.resolved_unseen:
-                return
         for key in dict.fromkeys(alert.group_key for alert in ends.values()):
             alerts = [alert for alert in ends.values() if alert.group_key == key]
             told = _notification(incident, key, alerts, since)
             await self.accept(Ingest(told, orjson.dumps(told), now))
         log.info("resolved while silenced", incident=incident.id, alerts=len(ends))
-
-    async def _mark(self, incident: Incident, now: datetime) -> Incident:
-        if incident.quiet is None:
-            return incident
-        return await self._amend(incident, replace(incident.quiet, resolved_unseen=True), now)
+        if await self.store.amend(incident.id, _marked, Reason.SILENCE_CHANGED, now):
+            self.changed()
 
     async def _tend(self, firing: Sequence[Incident], lists: Lists, now: datetime) -> None:
         """Renew the acknowledgements of what still fires, and let go of the others."""
@@ -204,6 +197,13 @@ def _too_fresh(incident: Incident, now: datetime) -> bool:
     return quiet is not None and now - quiet.since < timedelta(seconds=FRESH_SECONDS)
 
 
+def _marked(newest: Incident) -> Incident | None:
+    """An end that was read, not told; None while something of the incident still fires."""
+    if newest.quiet is None or newest.firing:
+        return None
+    return replace(newest, quiet=replace(newest.quiet, resolved_unseen=True))
+
+
 def _reason(before: Quiet | None, after: Quiet | None) -> Reason:
     if after is None:
         return Reason.SILENCE_ENDED
@@ -231,7 +231,8 @@ def _notification(
                 labels=alert.labels,
                 annotations=alert.annotations,
                 starts_at=alert.starts_at,
-                ends_at=since[alert.fingerprint],
+                # clocks may differ, and an end before the start would be no end
+                ends_at=max(since[alert.fingerprint], alert.starts_at),
                 generator_url=alert.generator_url,
             )
             for alert in alerts

@@ -17,6 +17,7 @@ from notifier.silences.asking import MOST_COMMENT, MOST_HOURS, MOST_NAME, Ask, D
 from notifier.silences.following import Note
 from notifier.silences.links import PATH, Action, SignedLink, Signer
 from notifier.silences.model import (
+    NO_COMMENT,
     Silence,
     SilenceError,
     SilenceState,
@@ -257,7 +258,7 @@ def _silence(silence: Silence, notes: Mapping[str, Note]) -> dict[str, Any]:
         "state": silence.state.value,
         "matchers": written(silence.matchers),
         "created_by": silence.created_by,
-        "comment": silence.comment,
+        "comment": "" if silence.comment == NO_COMMENT else silence.comment,
         "starts_at": instant(silence.starts_at),
         "ends_at": instant(silence.ends_at),
         "incident_id": note.incident_id if note else None,

@@ -1,4 +1,4 @@
-import { ago, at, byId, duration, element } from "./dom.js";
+import { ago, at, byId, duration, element, lasting } from "./dom.js";
 import { stateOf } from "./list.js";
 import { looks } from "./look.js";
 import { quietActions, quietNote } from "./silences.js";
@@ -44,7 +44,7 @@ function head(incident) {
   return element("div", { class: `head ${tone}` },
     element("a", { class: "button back", href: "#inbox" }, "‹ All"),
     element("span", { class: "state" }, word),
-    element("span", { class: "soft" }, incident.ended ? [at(incident.ended), ` after ${duration(ended)}`] : ["since ", ago(incident.since)].flat()),
+    element("span", { class: "soft" }, incident.ended ? [at(incident.ended), ` after ${duration(ended)}`] : ["for ", lasting(incident.since)]),
     element("span", { class: "spring" }),
     quietActions(incident));
 }

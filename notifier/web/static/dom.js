@@ -51,8 +51,17 @@ export function ago(text) {
   return made;
 }
 
+/** How long it has lasted since a moment; kept true by `tick`. */
+export function lasting(text) {
+  const made = ago(text);
+  made.dataset.ago = "lasting";
+  made.textContent = said(made);
+  return made;
+}
+
 function said(time) {
   const seconds = (Date.now() - new Date(time.dateTime)) / 1000;
+  if (time.dataset.ago === "lasting") return duration(seconds);
   return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
 }
 

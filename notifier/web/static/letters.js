@@ -23,7 +23,26 @@ export async function loadLetters(changed) {
     return items.get(letter.id);
   });
   const box = byId("letters");
+  showAll(letters, changed);
   if (list.length !== box.children.length || list.some((each, place) => box.children[place] !== each)) box.replaceChildren(...list);
+}
+
+function showAll(letters, changed) {
+  const box = byId("letters-all");
+  box.hidden = letters.length < 2;
+  if (box.dataset.count === String(letters.length)) return;
+  box.dataset.count = String(letters.length);
+  const each = (method, suffix) => async (button) => {
+    button.disabled = true;
+    // one after the other: a letter that cannot be replayed must not hold the others up
+    for (const letter of letters) {
+      await ask(`/api/v1/dead-letters/${encodeURIComponent(letter.id)}${suffix}`, { method }).catch(() => null);
+    }
+    delete box.dataset.count;
+    changed();
+  };
+  box.replaceChildren(armed(`Replay all ${letters.length}`, "Replay all now?", each("POST", "/replay")),
+    armed(`Drop all ${letters.length}`, "Drop all for good?", each("DELETE", "")));
 }
 
 function item(letter, changed) {
