@@ -1,12 +1,15 @@
 """The figures of the alerts as the notifier takes them: shown in order, drawn with limits."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import promql_parser
 import pytest
 
-from notifier.alerts import AlertStatus
+from notifier.alerts import Alert as Observed
+from notifier.alerts import AlertStatus, Notification
 from notifier.incident.model import Incident, IncidentAlert, Phase
+from notifier.incident.step import Step, step
 from notifier.render import RenderContext
 from notifier.render.card import card
 from notifier.render.chart import ChartPlan, chart_plan
@@ -126,3 +129,20 @@ def test_figures_follow_the_policy() -> None:
     }
     assert figures["band"] == "0.58 to 0.62"
     assert all("[7s]" in text for text in figures.values() if "query" in text)
+
+
+def _observed(before: Incident | None, annotations: Mapping[str, str], second: int) -> Step:
+    alert = Observed("f", AlertStatus.FIRING, {"alertname": "A"}, annotations, NOW)
+    said = Notification("notifier", "g", {"alertname": "A"}, (alert,))
+    return step(before, said, (), NOW + timedelta(seconds=second), 600, lambda: "1")
+
+
+def test_other_figures_of_the_same_alert_are_no_news() -> None:
+    """Figures change with each evaluation; a message is not edited for that."""
+    first = _observed(None, {"value": "0.801", "phi": "0.801"}, 1)
+    again = _observed(first.incident, {"value": "0.812", "phi": ""}, 11)
+    assert first.changed
+    assert not again.changed
+    assert first.incident
+    assert again.incident
+    assert again.incident.revision == first.incident.revision
