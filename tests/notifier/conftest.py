@@ -117,6 +117,7 @@ class Running:
         base: its address.
         slack: where the channels ``slack`` and ``hook`` go.
         discord: where the channel ``discord`` goes.
+        end: stops it gracefully.
     """
 
     base: str
@@ -125,6 +126,7 @@ class Running:
     discord: FakeDiscord
     http: aiohttp.ClientSession
     directory: Path
+    end: Callable[[], Awaitable[None]]
 
     async def post(self, body: Any, status: int = 200) -> None:
         """Send a webhook and want this answer."""
@@ -232,7 +234,8 @@ async def start(
             await asyncio.wait({task, address}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 task.result()
-            return Running(f"http://{address.result()}", service, slack, discord, http, tmp_path)
+            base = f"http://{address.result()}"
+            return Running(base, service, slack, discord, http, tmp_path, end)
 
         yield run
 

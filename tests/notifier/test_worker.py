@@ -1,5 +1,6 @@
 """The whole way from a webhook to the chats, for every end that an attempt can have."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,15 @@ from typing import Any
 import pytest
 
 from notifier.deliver.protocol import Operation
-from notifier.testing import answer, cut_after, cut_before, discord_error, rate_limited, slack_error
+from notifier.testing import (
+    answer,
+    cut_after,
+    cut_before,
+    discord_error,
+    hang_after,
+    rate_limited,
+    slack_error,
+)
 from notifier.testing.webhooks import Body, alert, webhook
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -206,3 +215,22 @@ async def test_no_secret_leaves_the_service(
     for page in pages:
         assert run.slack.token not in page
         assert hook not in page
+
+
+async def test_a_stop_while_a_chat_hangs_is_bounded_and_loses_nothing(
+    start: Callable[..., Any], texts: dict[str, str], eventually: Callable[..., Any]
+) -> None:
+    """Gone within 10 s; the next start finds the message that had arrived all the same."""
+    run = await start(texts["slack"])
+    run.slack.faults.add(hang_after().on(Operation.POST))
+    await run.post(firing())
+
+    async def arrived() -> bool:
+        return len(run.slack_messages()) == 1
+
+    await eventually(arrived)
+    async with asyncio.timeout(10):
+        await run.end()
+    again = await start(texts["slack"])
+    await again.delivered()
+    assert len(again.slack_messages()) == 1
