@@ -4,7 +4,7 @@ A call only appends to a bounded buffer; the exact arithmetic happens when someb
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import time_ns
@@ -40,22 +40,34 @@ class Recorder:
     def __init__(self, signal: Signal, refused: Callable[[str], None]) -> None:
         self.source = signal.source
         self.pending: deque[_Set] = deque(maxlen=MAX_PENDING)
+        # unlike values of Φ, none of these may be lost
+        self.told: deque[tuple[str, int]] = deque()
         self._signal = signal
         self._refused = refused
         self._newest: dict[str | None, int] = {}
         self._folding = threading.Lock()
 
-    def collapsed(self, loop: str, count: int) -> None:
-        """Note collapses of a loop; a negative count is refused."""
-        if count < 0:
-            self._refused(Refusal.BAD_COLLAPSES)
-        else:
+    def fold_collapses(self) -> None:
+        """Count what was told; a negative count is refused."""
+        told, sums = self.told, Counter[str]()
+        for _ in range(len(told)):
+            try:
+                loop, count = told.popleft()
+            except IndexError:
+                # another thread folds as well
+                break
+            if count < 0:
+                self._refused(Refusal.BAD_COLLAPSES)
+            else:
+                sums[loop] += count
+        for loop, count in sums.items():
             self._signal.collapsed(loop, count)
 
     def snapshot(self) -> Snapshot:
         """What is known now."""
         with self._folding:
             self._fold()
+        self.fold_collapses()
         return self._signal.snapshot()
 
     def _fold(self) -> None:
@@ -149,7 +161,10 @@ class Loop:
         """Count operations that reset the loop; 0 announces it before the first."""
         recorder = self._slot.recorder
         if recorder is not None:
-            recorder.collapsed(self.name, count)
+            told = recorder.told
+            told.append((self.name, count))
+            if len(told) > MAX_PENDING:
+                recorder.fold_collapses()
 
     def returned(self, function: F) -> F:
         """Decorate a function that returns Φ of the loop, plain or ``async``: it is set."""
