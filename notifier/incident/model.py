@@ -96,6 +96,8 @@ class Incident:
         external_url: where the sender's own page is.
         reopened: how often it fired again after it was resolved (flapping).
         quiet: the silence that holds it back; None without one.
+        earlier: ends that the incident before it saw, by which a delayed "firing" of then is
+            told from news; not shown.
     """
 
     id: str
@@ -114,6 +116,7 @@ class Incident:
     traceparent: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
     quiet: Quiet | None = None
+    earlier: tuple[IncidentAlert, ...] = ()
 
     @property
     def firing(self) -> tuple[IncidentAlert, ...]:

@@ -42,9 +42,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """The alerts after an observation of each, and what that said."""
+    """The observations that count, and what each observation said."""
 
-    alerts: Mapping[str, IncidentAlert]
     newer: Mapping[str, IncidentAlert]
     reasons: frozenset[Reason]
 
@@ -70,12 +69,30 @@ def step(  # noqa: PLR0917 - two values and four terms, named at every call
     seen = {alert.fingerprint: _observe(alert, notification, now) for alert in notification.alerts}
     if not seen:
         return Step(incident, frozenset({Reason.EMPTY}), changed=False)
-    known = {alert.fingerprint: alert for alert in incident.alerts} if incident else {}
+    known = _known(incident) if incident else {}
     fold = _fold(known, seen, now)
     identity = identify(notification, incident_by)
     if incident is None or _over(incident, fold, now, reopen_seconds):
-        return _open(identity, notification, fold, now, id_factory)
+        earlier = _stragglers(known, fold, now)
+        return _open(identity, notification, fold, now, id_factory, earlier)
     return _go_on(incident, notification, fold, now)
+
+
+def _known(incident: Incident) -> dict[str, IncidentAlert]:
+    return {alert.fingerprint: alert for alert in (*incident.earlier, *incident.alerts)}
+
+
+def _stragglers(
+    known: Mapping[str, IncidentAlert], fold: _Fold, now: datetime
+) -> tuple[IncidentAlert, ...]:
+    """The ends that a delayed "firing" could still contradict."""
+    since = now - timedelta(seconds=STRAGGLER_SECONDS)
+    kept = [
+        alert
+        for fingerprint, alert in known.items()
+        if alert.ends_at and fingerprint not in fold.newer and (alert.seen_at or now) >= since
+    ]
+    return tuple(kept[-KEPT_RESOLVED:])
 
 
 def _observe(alert: Alert, notification: Notification, now: datetime) -> IncidentAlert:
@@ -106,7 +123,7 @@ def _instant(alert: IncidentAlert) -> tuple[datetime, bool]:
 def _fold(
     known: Mapping[str, IncidentAlert], seen: Mapping[str, IncidentAlert], now: datetime
 ) -> _Fold:
-    alerts, newer, reasons = dict(known), {}, set()
+    newer, reasons = {}, set()
     for fingerprint, observed in seen.items():
         before = known.get(fingerprint)
         after = observed if before is None else _later(before, observed, now)
@@ -114,9 +131,9 @@ def _fold(
             same = before is not None and before.status is observed.status
             reasons.add(Reason.REPEATED if same else Reason.STALE)
             continue
-        alerts[fingerprint] = newer[fingerprint] = after
+        newer[fingerprint] = after
         reasons.add(_said(before, after))
-    return _Fold(alerts, newer, frozenset(reasons))
+    return _Fold(newer, frozenset(reasons))
 
 
 def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> IncidentAlert:
@@ -156,12 +173,13 @@ def _fires(alerts: Mapping[str, IncidentAlert]) -> bool:
     return any(alert.status is AlertStatus.FIRING for alert in alerts.values())
 
 
-def _open(
+def _open(  # noqa: PLR0917 - one call, beside the values' own names
     identity: Identity,
     notification: Notification,
     fold: _Fold,
     now: datetime,
     id_factory: Callable[[], str],
+    earlier: tuple[IncidentAlert, ...],
 ) -> Step:
     alerts = tuple(fold.newer.values())
     firing = _fires(fold.newer)
@@ -180,13 +198,15 @@ def _open(
         external_url=notification.external_url,
         traceparent=notification.traceparent,
         annotations=_common_annotations(alerts),
+        earlier=earlier,
     )
     reasons = {Reason.FIRST, Reason.NEW_ALERT} if firing else {Reason.FIRST, Reason.RESOLVED}
     return Step(incident, frozenset(reasons), changed=True)
 
 
 def _go_on(incident: Incident, notification: Notification, fold: _Fold, now: datetime) -> Step:
-    alerts = _bounded(tuple(fold.alerts.values()))
+    shown = {alert.fingerprint: alert for alert in incident.alerts}
+    alerts = _bounded(tuple({**shown, **fold.newer}.values()))
     after = replace(incident, alerts=alerts, group_keys=_joined(incident, notification))
     after = replace(after, phase=Phase.FIRING if after.firing else Phase.RESOLVED)
     reasons = _reasons(incident, after, notification, fold)

@@ -30,6 +30,7 @@ def decode(document: str) -> Incident:
         resolved_at=_instant(raw["resolved_at"]),
         alerts=tuple(_alert(alert) for alert in raw["alerts"]),
         quiet=_quiet(raw.get("quiet")),
+        earlier=tuple(_alert(alert) for alert in raw.get("earlier", ())),
         **fields,
     )
 

@@ -249,3 +249,16 @@ def test_a_revision_grows_by_one_exactly_when_something_changed(
         same = before is not None and before.id == made.incident.id
         grown = made.incident.revision - (before.revision if before and same else 0)
         assert grown == int(made.changed)
+
+
+def test_a_delayed_firing_of_the_incident_before_counts_for_nothing() -> None:
+    """A new incident remembers the ends of the one before it, and shows none of them."""
+    play = Play()
+    play(webhook(resolved("A", start=1, end=2)), 30)
+    opened = play(webhook(firing("B", start=25)), 30)
+    late = play(webhook(firing("A", start=1)), 30)
+    assert opened.incident is not None
+    assert late.incident is not None
+    assert late.incident.id == opened.incident.id
+    assert {each.name for each in late.incident.alerts} == {"B"}
+    assert not late.changed
