@@ -26,7 +26,7 @@ _VALUES = (
     "worst_loop",
     "pressure",
 )
-_NO_VALUES = {*_SUMMARY, *_DESCRIPTION, "runbook_url", "dashboard_url"}
+_NO_VALUES = {*_SUMMARY, *_DESCRIPTION, "runbook_url", "dashboard_url", "chart_expr"}
 MAX_LINES = 20
 _MAX_VALUES = 9
 _MAX_VALUE = 60
