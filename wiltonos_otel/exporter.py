@@ -10,13 +10,11 @@ import structlog
 from aiohttp import web
 
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.feed import SignalFeed, says_simulated
+from wiltonos_otel.followed import Followed
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
-from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Snapshot
 from wiltonos_otel.scrape import FastMetricReader
 from wiltonos_otel.settings import Settings
-from wiltonos_otel.sources.directory import StateDirectory
 from wiltonos_otel.web.app import LivePage, View, add_health, add_metrics
 from wiltonos_otel.web.view import SourceHealth, view_now
 from wiltonos_service.listen import Listen
@@ -52,17 +50,16 @@ class Exporter:
         settings = loaded.settings
         self.listen = Listen.parse(settings.exporter.listen)
         self.guard = _make_guard(loaded)
-        clock = SystemClock()
-        stale_after = settings.source.stale_after_seconds
         self.telemetry = _make_telemetry(loaded)
-        meter = self.telemetry.provider.get_meter(METER, version(DISTRIBUTION))
-        self.signal = Signal(SOURCE, settings.policy, stale_after, clock)
-        self.feed = SignalFeed(self.signal, CoherenceInstruments(meter, settings.policy))
-        directory = loaded.path(settings.source.state_dir)
-        self.source = StateDirectory(directory, self.feed, clock, SOURCE)
+        self.sources = _make_sources(loaded, self.telemetry)
+        self.main, *self.others = self.sources
         self._told_simulated = settings.exporter.simulated
-        self._says_simulated = False
-        self.page = LivePage(self.signal.snapshot, self._view, settings.policy, stale_after)
+        self.page = LivePage(
+            self.main.signal.snapshot,
+            self._view,
+            settings.policy,
+            settings.source.stale_after_seconds,
+        )
 
     def application(self) -> web.Application:
         """The web application, which owns the source and the telemetry and ends both."""
@@ -101,32 +98,30 @@ class Exporter:
 
     def _view(self, snapshot: Snapshot) -> View:
         push = self.telemetry.push
-        says = says_simulated(self.source.directory)
-        self._says_simulated = self._says_simulated if says is None else says
-        return view_now(snapshot, self._health(), asdict(push.health()) if push else None)
+        self.main.look_whether_simulated()
+        others = [(other.signal.snapshot(), other.health()) for other in self.others]
+        return view_now(snapshot, self._health(), asdict(push.health()) if push else None, others)
 
     def _health(self) -> SourceHealth:
-        return SourceHealth(
-            name=SOURCE,
-            location=str(self.source.directory),
-            errors=self.feed.errors,
-            problems=[f"{file}: {bad.detail}" for file, bad in self.source.problems.items()],
-            simulated=self._told_simulated or self._says_simulated,
-        )
+        return self.main.health(simulated=self._told_simulated)
 
     def _degraded(self) -> list[str]:
         push = self.telemetry.push.health() if self.telemetry.push else None
         failing = [f"push to {push.target} fails: {push.failing}"] if push and push.failing else []
-        return [*failing, *self._health().problems]
+        others = [
+            f"{other.name}: {problem}"
+            for other in self.others
+            for problem in other.health().problems
+        ]
+        return [*failing, *self._health().problems, *others]
 
     async def _reading(self, _app: web.Application) -> AsyncIterator[None]:
-        await self.source.read_now()
-        task = asyncio.create_task(self.source.run())
+        await asyncio.gather(*(followed.source.read_now() for followed in self.sources))
+        tasks = [asyncio.create_task(followed.follow()) for followed in self.sources]
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        # what was written since the last event belongs to the last push
-        await self.source.read_now()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _exporting(self, _app: web.Application) -> AsyncIterator[None]:
         yield
@@ -142,9 +137,35 @@ def run_exporter(loaded: Loaded[Settings]) -> None:
     exporter = Exporter(loaded)
 
     def say(address: Listen) -> None:
-        log.info("exporter is up", url=f"http://{address}/", state=str(exporter.source.directory))
+        log.info("exporter is up", url=f"http://{address}/", state=str(exporter.main.location))
 
     asyncio.run(exporter.run(say))
+
+
+def _make_sources(loaded: Loaded[Settings], telemetry: Telemetry) -> list[Followed]:
+    """The state directory, and the further ones, which are told apart by their name."""
+    settings, clock = loaded.settings, SystemClock()
+    table, policy = settings.source, settings.policy
+    meter = telemetry.provider.get_meter(METER, version(DISTRIBUTION))
+    instruments = CoherenceInstruments(meter, policy)
+
+    def follow(name: str, path: Path, stale_after: float | None, *, labelled: bool) -> Followed:
+        return Followed(
+            name,
+            loaded.path(path),
+            stale_after_seconds=stale_after or table.stale_after_seconds,
+            policy=policy,
+            instruments=instruments,
+            clock=clock,
+            labelled=labelled,
+        )
+
+    main = follow(SOURCE, table.state_dir, None, labelled=False)
+    others = [
+        follow(more.name, more.state_dir, more.stale_after_seconds, labelled=True)
+        for more in table.directories
+    ]
+    return [main, *others]
 
 
 def _make_telemetry(loaded: Loaded[Settings]) -> Telemetry:

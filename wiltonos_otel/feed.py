@@ -21,13 +21,16 @@ class SignalFeed:
     Args:
         signal: takes the samples, and is exported from now on.
         instruments: count what is refused, by reason.
+        labelled: the series of the signal carry the attribute ``source``.
     """
 
-    def __init__(self, signal: Signal, instruments: CoherenceInstruments) -> None:
+    def __init__(
+        self, signal: Signal, instruments: CoherenceInstruments, *, labelled: bool = False
+    ) -> None:
         self._signal = signal
         self._instruments = instruments
         self._errors: Counter[str] = Counter()
-        instruments.attach(signal, [reason.value for reason in Reason])
+        instruments.attach(signal, [reason.value for reason in Reason], labelled=labelled)
 
     @property
     def errors(self) -> Mapping[str, int]:

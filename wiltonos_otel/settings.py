@@ -51,16 +51,42 @@ class Coherence(Table):
             raise ValueError(str(error)) from None
 
 
+class Directory(Table):
+    """``[[source.directories]]``: one more directory of state files.
+
+    Attributes:
+        name: the attribute ``source`` of all its series.
+        state_dir: directory that holds quantum_state.json and loops/.
+        stale_after_seconds: age at which a sample stops counting; that of ``[source]`` if unset.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+    state_dir: Path
+    stale_after_seconds: float | None = Field(default=None, gt=0)
+
+
 class Source(Table):
     """``[source]``: where the state files are.
 
     Attributes:
         state_dir: directory that holds quantum_state.json and loops/.
         stale_after_seconds: age at which a sample stops counting.
+        directories: further directories, each with the attribute ``source`` on its series.
     """
 
     state_dir: Path = Path("state")
     stale_after_seconds: float = Field(default=60, gt=0)
+    directories: tuple[Directory, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Source":
+        names = [directory.name for directory in self.directories]
+        # the names that the state directory and the handles have in wiltonos.source.*
+        taken = {"state", "handles", *(name for name in names if names.count(name) > 1)}
+        for name in names:
+            if name in taken:
+                raise ValueError(f"directories: name {name!r} is taken; choose another one")
+        return self
 
 
 class Telemetry(Table):

@@ -280,3 +280,50 @@ def test_port_in_use_is_one_line(watched: Process, tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith(f"wt: {address} is in use")
     assert "Traceback" not in result.stderr
+
+
+def test_further_directories_are_sources_of_their_own(
+    tmp_path: Path, receiver: OtlpReceiver
+) -> None:
+    """Each has its attribute, its health and its own end; the first one stays as it is alone."""
+    (tmp_path / "wiltonos.toml").write_text(
+        """
+        [[source.directories]]
+        name = "lab"
+        state_dir = "lab"
+
+        [[source.directories]]
+        name = "field"
+        state_dir = "field"
+        stale_after_seconds = 5
+        """
+    )
+    with exporter(tmp_path, receiver.endpoint) as running:
+        running.write(0.75)
+        for name, phi in (("lab", 0.71), ("field", 0.72)):
+            loops = tmp_path / name / "loops"
+            loops.mkdir(parents=True)
+            (tmp_path / name / "quantum_state.json").write_bytes(stamped(phi=phi))
+            (loops / "breath.json").write_bytes(stamped(phi=phi, collapses=1))
+        ratio = "wiltonos_quantum_coherence_ratio"
+        # an empty label is none
+        alone = f'{ratio}{{source=""}}'
+        want = {alone: 0.75, f'{ratio}{{source="lab"}}': 0.71, f'{ratio}{{source="field"}}': 0.72}
+        wait_until(
+            lambda: {k: v for k, v in running.samples().items() if k.startswith(ratio)} == want
+        )
+        pressure = 'wiltonos_loop_pressure{loop="breath",source="lab"}'
+        wait_until(lambda: running.samples().get(pressure) == pytest.approx(0.04))
+        (tmp_path / "lab" / "quantum_state.json").write_bytes(b"{")
+        torn = 'wiltonos_source_errors_total{reason="torn",source="lab"}'
+        wait_until(lambda: running.samples()[torn] == 1)
+        with urllib.request.urlopen(f"{running.url}api/v1/phi", timeout=10) as answer:
+            page = json.load(answer)
+        others = {other["name"]: other for other in page["other_sources"]}
+        assert page["source"]["problems"] == []
+        assert others["lab"]["errors"] == {"torn": 1}
+        assert others["lab"]["problems"][0].startswith("quantum_state.json: ")
+        assert others["field"]["errors"] == {}
+        # five seconds after its sample the field is gone, and the others stay
+        wait_until(lambda: f'{ratio}{{source="field"}}' not in running.samples())
+        assert running.samples()[alone] == 0.75

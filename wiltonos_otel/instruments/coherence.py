@@ -41,6 +41,7 @@ class CoherenceInstruments:
     def __init__(self, meter: Meter, policy: Policy) -> None:
         self.policy = policy
         self._signals: dict[str, Observed] = {}
+        self._labels: dict[str, dict[str, str]] = {}
         self.begin_anew()
         self._now = PerCollection(self._take)
         observe(meter, COHERENCE_RATIO, self._ratio)
@@ -59,14 +60,18 @@ class CoherenceInstruments:
         self._counting = threading.Lock()
         self._errors: Counter[tuple[str, str]] = Counter()
 
-    def attach(self, signal: Observed, reasons: Iterable[str] = ()) -> None:
+    def attach(
+        self, signal: Observed, reasons: Iterable[str] = (), *, labelled: bool = False
+    ) -> None:
         """Export a signal from now on; one of the same source gives way.
 
         Args:
             signal: what to export.
             reasons: why its samples may be refused; each is announced with 0, so that
                 ``increase()`` sees the first.
+            labelled: its series carry the attribute ``source``, because there are others.
         """
+        self._labels[signal.source] = {"source": signal.source} if labelled else {}
         self._signals = {**self._signals, signal.source: signal}
         for reason in reasons:
             self.refused(signal.source, reason, 0)
@@ -83,23 +88,24 @@ class CoherenceInstruments:
     def _take(self) -> dict[str, Snapshot]:
         return {name: signal.snapshot() for name, signal in self._signals.items()}
 
-    def _snapshots(self, reader: str) -> Iterable[Snapshot]:
-        return self._now.value(reader).values()
+    def _snapshots(self, reader: str) -> Iterator[tuple[Snapshot, dict[str, str]]]:
+        for source, snapshot in self._now.value(reader).items():
+            yield snapshot, self._labels[source]
 
     def _loops(self, reader: str) -> Iterator[tuple[LoopSnapshot, Attributes]]:
-        for snapshot in self._snapshots(reader):
+        for snapshot, labels in self._snapshots(reader):
             for name, loop in snapshot.loops.items():
-                yield loop, {OVERFLOW: True} if name == OVERFLOW else {"loop": name}
+                yield loop, {OVERFLOW: True} if name == OVERFLOW else {"loop": name, **labels}
 
     def _ratio(self) -> Iterator[Observation]:
-        for snapshot in self._snapshots("ratio"):
+        for snapshot, labels in self._snapshots("ratio"):
             if snapshot.phi is not None:
-                yield Observation(snapshot.phi)
+                yield Observation(snapshot.phi, labels)
 
     def _derivatives(self) -> Iterator[Observation]:
-        for snapshot in self._snapshots("derivatives"):
+        for snapshot, labels in self._snapshots("derivatives"):
             for window, slope in snapshot.derivatives.items():
-                yield Observation(slope, {"window": f"{window}s"})
+                yield Observation(slope, {"window": f"{window}s", **labels})
 
     def _loop_coherence(self) -> Iterator[Observation]:
         for loop, attributes in self._loops("loop_coherence"):
@@ -116,9 +122,9 @@ class CoherenceInstruments:
             yield Observation(loop.collapses, attributes)
 
     def _sustained_good(self) -> Iterator[Observation]:
-        for snapshot in self._snapshots("sustained_good"):
+        for snapshot, labels in self._snapshots("sustained_good"):
             for window, share in snapshot.sustained_good.items():
-                yield Observation(share, {"window": window})
+                yield Observation(share, {"window": window, **labels})
 
     def _limits(self) -> Iterator[Observation]:
         for limit, value in self.policy.limits().items():

@@ -42,9 +42,19 @@ def view_policy(policy: Policy, stale_after_seconds: float) -> dict[str, Any]:
 
 
 def view_now(
-    snapshot: Snapshot, source: SourceHealth, push: Mapping[str, Any] | None
+    snapshot: Snapshot,
+    source: SourceHealth,
+    push: Mapping[str, Any] | None,
+    others: Sequence[tuple[Snapshot, SourceHealth]] = (),
 ) -> dict[str, Any]:
-    """One moment."""
+    """One moment.
+
+    Args:
+        snapshot: of the source that the page shows.
+        source: how that source is doing.
+        push: what became of the pushes, where there are any.
+        others: the further sources.
+    """
     loops = sorted(snapshot.loops.items(), key=_by_pressure)
     return {
         "now_ms": snapshot.now_ms,
@@ -57,13 +67,27 @@ def view_now(
         "loops": [{"name": name, **asdict(loop)} for name, loop in loops[:MAX_LOOPS]],
         "loops_total": len(loops),
         "simulated": source.simulated,
-        "source": {
-            "name": source.name,
-            "location": source.location,
-            "errors": dict(source.errors),
-            "problems": list(source.problems),
-        },
+        "source": _view_source(source),
+        "other_sources": [
+            {
+                "time_ms": other.time_ms,
+                "phi": other.phi,
+                "band": other.band,
+                "loops_total": len(other.loops),
+                **_view_source(health),
+            }
+            for other, health in others
+        ],
         "push": push,
+    }
+
+
+def _view_source(source: SourceHealth) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "location": source.location,
+        "errors": dict(source.errors),
+        "problems": list(source.problems),
     }
 
 

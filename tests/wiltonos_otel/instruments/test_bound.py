@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Call = tuple[str, dict[str, Any], float]
 
 kinds = st.sampled_from(["counter", "gauge", "histogram"])
-labels = st.sampled_from([{}, {"a": "x"}, {"a": "y"}, {"a": "x", "b": 1}, {"a": "x", "b": True}])
+# 1 and True are one value up to SDK 1.44 and two from 1.45 on
+labels = st.sampled_from([{}, {"a": "x"}, {"a": "y"}, {"a": "x", "b": 1}, {"a": "x", "b": "1"}])
 # their sums are exact: the SDK adds up between two collections first, and so rounds differently
 numbers = st.integers(0, 1 << 40) | st.integers(0, 1 << 40).map(lambda n: n / 1024)
 # a list of collections, each with the calls before it
