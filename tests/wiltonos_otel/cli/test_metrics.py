@@ -1,11 +1,15 @@
 """``wt metrics``: wrong usage is one line, and nothing is started for it."""
 
 import os
+import random
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from wiltonos_otel.stack.ports import Ports, is_free
 
 WT = Path(sys.executable).with_name("wt")
 
@@ -80,6 +84,28 @@ def test_demo_does_not_write_over_real_state(env: dict[str, str], tmp_path: Path
     assert code == 2
     assert "would write over them" in said
     assert (state / "quantum_state.json").read_text() == '{"phi": 0.75}'
+
+
+def test_taken_port_is_named_and_nothing_starts(env: dict[str, str], tmp_path: Path) -> None:
+    """The line names the port, what needs it and who has it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (tmp_path / "wiltonos.toml").write_text(
+            f'[notifier]\nalertmanager_url = "http://127.0.0.1:{port}"\n'
+        )
+        offset = str(free_offset())
+        code, said = wt(env, "bootstrap", "--native", "--demo", "--port-offset", offset)
+    assert code == 1
+    assert f"port {port}, needed by Alertmanager" in said
+    assert f"(process {os.getpid()})" in said
+    assert "\n" not in said
+    assert not (tmp_path / "var/stack.json").exists()
+
+
+def free_offset() -> int:
+    """An offset at which every default port is free."""
+    offsets = (random.randrange(1000, 40000) for _ in range(1000))
+    return next(n for n in offsets if all(map(is_free, Ports.at(n).by_name().values())))
 
 
 def test_compose_without_an_engine_says_so(env: dict[str, str], tmp_path: Path) -> None:

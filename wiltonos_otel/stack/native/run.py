@@ -7,7 +7,8 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from wiltonos_otel.errors import WiltonosError
@@ -50,10 +51,26 @@ def run(
     Raises:
         BuildError: it could not be started, failed, or took too long.
     """
+    process = _start(title, argv, cwd, env)
+    kept: deque[str] = deque(maxlen=KEPT_LINES)
+    with _ended_after(process, limit_seconds) as late:
+        for text in process.stdout or ():
+            kept.append(text.rstrip())
+            line(kept[-1])
+    if late.is_set():
+        raise BuildError(f"{title}: no end after {limit_seconds:.0f} s; start again")
+    if process.returncode:
+        raise BuildError(_explain(title, process.returncode, kept))
+    return "\n".join(kept)
+
+
+def _start(
+    title: str, argv: Sequence[str], cwd: Path, env: Mapping[str, str]
+) -> subprocess.Popen[str]:
     nice = shutil.which("nice")
     command = [nice, "-n", "10", *argv] if nice else list(argv)
     try:
-        process = subprocess.Popen(  # noqa: S603 - the words come from our recipes
+        return subprocess.Popen(  # noqa: S603 - the words come from our recipes
             command,
             cwd=cwd,
             env=dict(env),
@@ -66,31 +83,34 @@ def run(
         )
     except OSError as error:
         raise BuildError(f"{title}: cannot start {argv[0]}: {error.strerror}") from None
-    kept: deque[str] = deque(maxlen=KEPT_LINES)
+
+
+@contextmanager
+def _ended_after(process: subprocess.Popen[str], seconds: float) -> Iterator[threading.Event]:
+    """Wait for the process behind the block; end it when the time is over or the block fails.
+
+    Yields:
+        set when the time was over.
+    """
     late = threading.Event()
 
     def give_up() -> None:
         late.set()
         end_group(process)
 
-    watch = threading.Timer(limit_seconds, give_up)
+    watch = threading.Timer(seconds, give_up)
     watch.daemon = True
     watch.start()
-    try:
-        with process:
-            for text in process.stdout or ():
-                kept.append(text.rstrip())
-                line(kept[-1])
-    except BaseException:
-        end_group(process)
-        raise
-    finally:
-        watch.cancel()
-    if late.is_set():
-        raise BuildError(f"{title}: no end after {limit_seconds:.0f} s; start again")
-    if process.returncode:
-        raise BuildError(_explain(title, process.returncode, kept))
-    return "\n".join(kept)
+    # leaving the outer block waits for the process: it must have been ended by then
+    with process:
+        try:
+            yield late
+            process.wait()
+        except BaseException:
+            end_group(process)
+            raise
+        finally:
+            watch.cancel()
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
