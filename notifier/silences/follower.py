@@ -86,6 +86,7 @@ class Follower:
         self._absent = {each.id: self._absent.get(each.id, {}) for each in firing}
         if not firing and not notes:
             return
+        # asked after the incidents were read: what a person does meanwhile moves their revision
         lists = await self._lists(notes)
         for incident in firing:
             await self._follow(incident, lists, now)
@@ -101,7 +102,7 @@ class Follower:
 
     async def _follow(self, incident: Incident, lists: Lists, now: datetime) -> None:
         quiet = quiet_of(incident, lists, now)
-        if differs(quiet, incident.quiet) and not _too_fresh(incident, now):
+        if differs(quiet, incident.quiet):
             incident = await self._amend(incident, quiet, now)
         gone = self._gone(incident, lists, now)
         if gone and incident.quiet and await self._trustworthy(now):
@@ -186,15 +187,6 @@ class Follower:
             log.warning("silences cannot be followed", problem=problem)
         else:
             log.info("silences are followed")
-
-
-# a silence that was made while we asked may be in one list and not in the other
-FRESH_SECONDS = 3.0
-
-
-def _too_fresh(incident: Incident, now: datetime) -> bool:
-    quiet = incident.quiet
-    return quiet is not None and now - quiet.since < timedelta(seconds=FRESH_SECONDS)
 
 
 def _marked(newest: Incident) -> Incident | None:

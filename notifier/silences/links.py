@@ -17,7 +17,7 @@ from notifier.silences.model import SilenceError
 PATH = "/silence/"
 LINK_HOURS = 72
 _SIGNATURE_BYTES = 18
-_TOKEN = re.compile(r"([asu])\.([0-9A-Za-z-]{1,32})\.(\d{1,9})\.(\d{1,12})\.([\w-]{24})")
+_TOKEN = re.compile(r"([asu])\.([0-9A-Za-z-]{1,32})\.(\d{1,9})\.(\d{1,11})\.([\w-]{24})", re.ASCII)
 # what is left of a link where others than the chat's members can read
 _SHOWN = re.compile(re.escape(PATH) + r"[\w.-]{20,}")
 

@@ -1,0 +1,230 @@
+"""Silences from the message to Alertmanager and back, with the real Alertmanager."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from notifier.clock import SystemClock
+
+pytestmark = pytest.mark.stack
+
+
+class Ahead(SystemClock):
+    """A clock that is so many seconds ahead."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ahead = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        return super().now() + self._ahead
+
+
+async def test_a_link_shows_on_get_and_acts_once_on_post(scene: Any) -> None:
+    """Chats fetch links by themselves: only a sent form silences, and only the first time."""
+    await scene.fires("A")
+    link = scene.links()["s"]
+    async with scene.run.http.get(link) as answer:
+        assert answer.status == 200
+        assert "A is wrong" in await answer.text()
+    assert await scene.am.silences() == []
+
+    status, page = await scene.submit(link, by=" ")
+    assert status == 409
+    assert "say your name" in page
+    status, page = await scene.submit(link, by="Ana", hours="1,5", comment="being mended")
+    assert status == 200, page
+    (silence,) = await scene.am.silences()
+    assert silence["createdBy"] == "Ana"
+    assert silence["comment"] == "being mended"
+    assert {(m["name"], m["value"], m["isRegex"]) for m in silence["matchers"]} == {
+        ("alertname", "A", False),
+        ("job", "j", False),
+        ("severity", "warning", False),
+    }
+    lasts = datetime.fromisoformat(silence["endsAt"]) - datetime.fromisoformat(silence["startsAt"])
+    assert abs(lasts - timedelta(hours=1.5)) < timedelta(seconds=5)
+    await scene.says("by Ana · being mended")
+    assert (await scene.submit(link, by="Eve"))[0] == 410
+    assert len(await scene.am.silences()) == 1
+
+
+async def test_the_message_offers_to_undo_and_then_to_silence_again(scene: Any) -> None:
+    """Undoing ends the real silence, and the message forgets it."""
+    await scene.fires("A")
+    await scene.submit(scene.links()["s"], by="Ana")
+    await scene.says("Undo silence")
+    assert set(scene.links()) == {"u"}
+    await scene.follower.look()
+    revision = (await scene.incident())["revision"]
+    assert revision == 2, "what Alertmanager says of our own silence is no news"
+    assert (await scene.submit(scene.links()["u"], by="Bo"))[0] == 200
+    assert await scene.am.silences() == []
+    await scene.says("Acknowledge")
+    assert "Silenced" not in scene.message()
+    assert (await scene.incident())["history"][0]["reasons"] == ["silence_ended"]
+
+
+async def test_an_end_under_a_silence_is_read_and_said_to_be_read(scene: Any) -> None:
+    """Alertmanager does not tell; the message is edited all the same, and the silence let go."""
+    await scene.fires("A")
+    await scene.submit(scene.links()["a"], by="Ana")
+    await scene.says("Acknowledged by Ana")
+    await scene.am.say(over=("A",))
+    scene.follower.absent_seconds = scene.follower.started_seconds = 0.0
+
+    async def resolved() -> bool:
+        await scene.follower.look()
+        return bool((await scene.incident())["phase"] == "resolved")
+
+    await scene.eventually(resolved)
+    await scene.says("Resolved while silenced")
+    assert (await scene.incident())["quiet"]["resolved_unseen"]
+    await scene.follower.look()
+    assert await scene.am.silences() == []
+
+
+async def test_an_alertmanager_that_has_just_started_proves_nothing(scene: Any) -> None:
+    """It lists no alert until Prometheus has sent them again."""
+    await scene.fires("A")
+    await scene.submit(scene.links()["a"], by="Ana")
+    await scene.am.stop()
+    await scene.am.start(scene.run.base)
+    await scene.eventually(scene.am.ready)
+    scene.follower.absent_seconds = 0.0
+    await scene.follower.look()
+    await scene.follower.look()
+    assert (await scene.incident())["phase"] == "firing"
+
+
+async def test_an_acknowledgement_is_renewed_while_it_fires(scene: Any) -> None:
+    """Before half of its minute is left it is given another, and the message stays as it is."""
+    await scene.fires("A")
+    await scene.submit(scene.links()["a"], by="Ana")
+    (before,) = await scene.am.silences()
+    scene.follower.clock = Ahead(40)
+    await scene.follower.look()
+    (after,) = await scene.am.silences()
+    assert after["id"] == before["id"]
+    assert datetime.fromisoformat(after["endsAt"]) > datetime.fromisoformat(before["endsAt"])
+    assert (await scene.incident())["revision"] == 2
+
+
+async def test_a_silence_made_elsewhere_is_shown_until_it_ends(scene: Any) -> None:
+    """Whoever silences with amtool need not tell the chat; only its maker undoes it."""
+    await scene.fires("A", "B")
+    now = SystemClock().now()
+    made = await scene.am.ask(
+        "POST",
+        "silences",
+        {
+            "matchers": [{"name": "job", "value": "j", "isRegex": False, "isEqual": True}],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(hours=2)).isoformat(),
+            "createdBy": "ops <!channel>",
+            "comment": "planned",
+        },
+    )
+    await scene.follower.look()
+    await scene.says("by ops &lt;!channel&gt; · planned")
+    assert scene.links() == {}
+    await scene.am.ask("DELETE", f"silence/{made['silenceID']}")
+    await scene.follower.look()
+    await scene.says("Acknowledge")
+
+
+async def test_what_joins_a_silenced_incident_rings(scene: Any) -> None:
+    """The silence holds back exactly what fired when it was made."""
+    await scene.fires("A")
+    await scene.submit(scene.links()["s"], by="Ana")
+    await scene.fires("A", "B")
+    await scene.follower.look()
+    assert (await scene.incident())["quiet"] is None
+    await scene.says("B is wrong")
+    assert len(scene.run.slack_replies()) == 1
+
+
+async def test_the_page_silences_lists_and_ends(scene: Any) -> None:
+    """The same over JSON: by incident, by matchers, and the end of any of them."""
+    await scene.fires("A")
+    incident = await scene.incident()
+    base = f"{scene.run.base}/api/v1"
+    body = {"by": "Ana", "hours": 1, "comment": ""}
+    async with scene.run.http.post(
+        f"{base}/incidents/{incident['id']}/silence", json=body
+    ) as answer:
+        assert answer.status == 200
+    matchers = 'job="j", alertname=~"A|B"'
+    async with scene.run.http.post(
+        f"{base}/silences", json={**body, "matchers": matchers}
+    ) as answer:
+        assert answer.status == 200
+    listed = (await scene.run.get("/api/v1/silences"))["silences"]
+    assert {each["matchers"] for each in listed} == {
+        'alertname="A", job="j", severity="warning"',
+        'job="j", alertname=~"A|B"',
+    }
+    assert {each["incident_id"] for each in listed} == {incident["id"], None}
+    for each in listed:
+        async with scene.run.http.delete(f"{base}/silences/{each['id']}") as answer:
+            assert answer.status == 200
+    assert await scene.am.silences() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"by": "", "matchers": 'a="b"'},
+        {"by": "Ana", "matchers": "nonsense"},
+        {"by": "Ana", "matchers": 'a=~".*"', "hours": 0},
+        {"by": "Ana", "matchers": 'a="b"', "hours": "NaN"},
+        {"by": "Ana", "matchers": 'a!="b"'},
+        {"by": "Ana", "matchers": 'a="b"', "surprise": 1},
+        [],
+    ],
+)
+async def test_what_cannot_be_silenced_gets_one_line(scene: Any, body: Any) -> None:
+    """A mistake is said in a sentence, and nothing is silenced."""
+    async with scene.run.http.post(f"{scene.run.base}/api/v1/silences", json=body) as answer:
+        assert answer.status in (400, 409)
+        assert len((await answer.json())["error"]) < 200
+    assert await scene.am.silences() == []
+
+
+async def test_no_alertmanager_is_said_and_leaves_the_link_usable(scene: Any) -> None:
+    """A link is used up by what it did, not by an attempt that failed."""
+    await scene.fires("A")
+    link = scene.links()["s"]
+    await scene.am.stop()
+    status, page = await scene.submit(link, by="Ana")
+    assert status == 409
+    assert "cannot be reached" in page
+    assert "cannot be reached" in (await scene.run.get("/api/v1/silences"))["error"]
+    await scene.am.start(scene.run.base)
+    await scene.eventually(scene.am.ready)
+    assert (await scene.submit(link, by="Ana"))[0] == 200
+
+
+async def test_a_signed_link_needs_no_token_and_everything_else_does(
+    start: Any, texts: dict[str, str], alertmanager: Any, eventually: Any, tmp_path: Any
+) -> None:
+    """The link is the permission; it says so to nobody but the chat."""
+    (tmp_path / "token").write_text("secret-token")
+    extra = f'alertmanager_url = "{alertmanager.url}"\nbearer_token_file = "token"'
+    run = await start(texts["slack"], extra)
+    for method, path in (
+        ("POST", "/api/v1/silences"),
+        ("DELETE", "/api/v1/silences/x"),
+        ("POST", "/api/v1/incidents/x/silence"),
+        ("POST", "/api/v1/incidents/x/acknowledge"),
+        ("POST", "/api/v1/incidents/x/undo"),
+    ):
+        async with run.http.request(method, run.base + path, json={}) as answer:
+            assert answer.status == 401, path
+    async with run.http.post(f"{run.base}/silence/a.b.1.2.c", data={"by": "x"}) as answer:
+        assert answer.status == 410
+        assert "not one of ours" in await answer.text()
+    foreign = {"Origin": "https://evil.example"}
+    async with run.http.post(f"{run.base}/silence/x", headers=foreign) as answer:
+        assert answer.status == 403
