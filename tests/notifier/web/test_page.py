@@ -1,0 +1,313 @@
+"""The inbox page in a real Chromium."""
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from notifier.clock import SystemClock
+from notifier.testing.webhooks import alert, webhook
+
+pytestmark = pytest.mark.browser
+
+# a container has no sandbox, no graphics card and nothing to ask of the internet
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = (
+    "<img src=x onerror=alert(1)><script>alert(2)</script></style>\"'`"
+    " \u202egnp.exe @everyone <!channel> [x](javascript:alert(3)) ${7*7} " + "A" * 10_000
+)
+TOKEN = "token-of-the-page"
+
+
+def chromium() -> str:
+    """The browser, as ``$CHROMIUM`` or the PATH names it."""
+    path = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
+    if path is None:
+        pytest.fail("no Chromium: install the package chromium, or set CHROMIUM to its path")
+    return path
+
+
+@pytest.fixture
+async def run(start: Callable[..., Any]) -> Any:
+    """A notifier without any chat: the page is where everything arrives."""
+    return await start("", 'alertmanager_url = ""')
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """An empty page; errors, refused loads and foreign origins fail the test."""
+    faults: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = await browser.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: faults.append(f"dialog {dialog.message}"))
+        page.on(
+            "console",
+            lambda message: faults.append(message.text) if message.type == "error" else None,
+        )
+        page.on("request", lambda request: faults.append(f"asks {request.url}"))
+        yield page
+        await browser.close()
+    ours = re.compile(r"asks http://127\.0\.0\.1:\d+/|status of 40[149]|REFUSED")
+    assert [fault for fault in faults if not ours.search(fault)] == []
+
+
+def firing(name: str, severity: str = "warning", **labels: str) -> Any:
+    """A webhook about one alert that has been firing for five minutes."""
+    since = SystemClock().now() - timedelta(minutes=5)
+    made = alert(name, starts_at=since, severity=severity)
+    made["labels"] |= labels
+    made["annotations"] |= {"summary": f"{name} is wrong"}
+    return webhook(made, group_key=name, group_labels={"alertname": name, **labels})
+
+
+def over(name: str, severity: str = "warning") -> Any:
+    """A webhook that says that it has ended."""
+    now = SystemClock().now()
+    began = now - timedelta(minutes=5)
+    ended = alert(name, starts_at=began, ends_at=now, severity=severity)
+    return webhook(ended, group_key=name, group_labels={"alertname": name})
+
+
+def row(page: Page, text: str) -> Any:
+    """The row of an incident."""
+    return page.locator("#rows li", has_text=text)
+
+
+async def test_an_incident_appears_changes_and_resolves_by_itself(run: Any, page: Page) -> None:
+    """Empty, then firing as the chat shows it, then resolved, without a reload."""
+    await page.goto(run.base)
+    await expect(page.locator("#link")).to_have_text("live")
+    await expect(page.locator("#empty")).to_contain_text("No chat is configured")
+    await run.post(firing("Leak", severity="critical"))
+    await expect(row(page, "Leak is wrong").locator(".state")).to_have_text("Critical")
+    await expect(page.locator("#detail .look h2")).to_have_text("🔴 Leak is wrong")
+    await expect(page.locator("#firing-count")).to_have_text("1")
+    await expect(page).to_have_title("(1) Inbox · WiltonOS notifier")
+    await page.get_by_role("tab", name="Discord").click()
+    await expect(page.locator("#detail .look.discord .embed h2")).to_have_text("🔴 Leak is wrong")
+    await run.post(over("Leak", severity="critical"))
+    await expect(row(page, "Leak is wrong").locator(".state")).to_have_text("Resolved")
+    await expect(page.locator("#detail .look h2")).to_have_text("✅ Resolved: Leak is wrong")
+    await expect(page.locator("#firing-count")).to_be_hidden()
+    await expect(page.locator(".history li").first).to_contain_text("resolved")
+
+
+async def test_hostile_text_is_only_text(run: Any, page: Page) -> None:
+    """Markup, scripts, direction overrides and ten thousand letters do nothing, anywhere."""
+    body = firing("Nasty", instance=HOSTILE)
+    body["alerts"][0]["labels"][HOSTILE[:60]] = HOSTILE
+    body["alerts"][0]["annotations"] = {"summary": HOSTILE, "description": HOSTILE}
+    await run.post(body)
+    await run.post(b'{"version": "<img src=x onerror=alert(4)>"}', status=400)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(run.base)
+    await row(page, "<img src=x onerror").locator("a").click()
+    await expect(page.locator("#detail .look h2")).to_contain_text("<script>alert(2)</script>")
+    await page.locator("#detail .alerts summary").click()
+    await expect(page.locator("#detail .labels").first).to_contain_text("onerror=alert(1)")
+    assert await page.locator("#detail :is(img:not(.avatar), script, style, iframe)").count() == 0
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    addresses = await page.locator("a").evaluate_all("all => all.map((each) => each.protocol)")
+    assert set(addresses) <= {"http:", "https:"}
+    await page.get_by_role("link", name="Dead letters").click()
+    await page.get_by_role("button", name="Show").first.click()
+    await expect(page.locator("#letters pre").first).to_contain_text("onerror=alert(4)")
+    assert await page.locator("#letters img").count() == 0
+
+
+async def test_filters_search_what_is_older_than_the_page(run: Any, page: Page) -> None:
+    """Phase, severity and words narrow the list down, on the server."""
+    await run.post(firing("Oldest", severity="info", instance="needle-Ä"))
+    for number in range(60):
+        await run.post(firing(f"Other{number}"))
+    await run.post(over("Other3"))
+    await page.goto(run.base)
+    rows = page.locator("#rows li")
+    await expect(rows).to_have_count(50)
+    await page.get_by_role("button", name="Show older ones").click()
+    await expect(rows).to_have_count(61)
+    await page.get_by_role("searchbox").fill("NEEDLE-ä")
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("Oldest is wrong")
+    await page.get_by_role("searchbox").fill("")
+    await page.get_by_label("Phase").select_option("resolved")
+    await expect(rows).to_have_count(1)
+    await page.get_by_label("Phase").select_option("")
+    await page.get_by_label("Severity").select_option("info")
+    await expect(rows).to_have_count(1)
+    await page.get_by_role("searchbox").fill("there is no such thing")
+    await expect(page.locator("#empty")).to_have_text("No incident fits.")
+
+
+async def test_the_keyboard_reaches_everything(run: Any, page: Page) -> None:
+    """j, k, Enter, Escape, / and ? do what they say, and the focus is seen."""
+    for name in ("First", "Second", "Third"):
+        await run.post(firing(name))
+    await page.goto(run.base)
+    await expect(page.locator("#rows li")).to_have_count(3)
+    current = page.locator("#rows a[aria-current]")
+    await expect(current).to_contain_text("Third")
+    await page.keyboard.press("j")
+    await expect(current).to_contain_text("Second")
+    await expect(current).to_be_focused()
+    await page.keyboard.press("j")
+    await page.keyboard.press("j")
+    await expect(current).to_contain_text("First")
+    await page.keyboard.press("k")
+    await expect(page.locator("#detail .look h2")).to_contain_text("Second")
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("searchbox")).to_be_focused()
+    await page.keyboard.type("jk?")
+    await expect(page.get_by_role("searchbox")).to_have_value("jk?")
+    await page.get_by_role("searchbox").fill("")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("heading", name="Keyboard")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("heading", name="Keyboard")).to_be_hidden()
+
+
+async def test_a_deep_link_opens_the_incident(run: Any, page: Page) -> None:
+    """The address in a message leads to it, with a way back; one that is unknown says so."""
+    await run.post(firing("Wanted"))
+    await run.post(firing("Newer"))
+    (wanted,) = (
+        each["id"]
+        for each in (await run.get("/api/v1/incidents"))["incidents"]
+        if each["labels"]["alertname"] == "Wanted"
+    )
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(f"{run.base}/#{wanted}")
+    await expect(page.locator("#detail .look h2")).to_contain_text("Wanted is wrong")
+    await expect(page.locator("#rows")).to_be_hidden()
+    await page.locator("#detail .back").click()
+    await expect(page.locator("#rows li")).to_have_count(2)
+    await page.goto(f"{run.base}/#000000000000000000000000")
+    await expect(page.locator("#detail")).to_contain_text("there is no such incident")
+
+
+async def test_a_dead_letter_is_shown_replayed_and_dropped(
+    start: Callable[..., Any],
+    texts: dict[str, str],
+    page: Page,
+    eventually: Callable[..., Awaitable[None]],
+) -> None:
+    """Why, what, once more, and away; the delivery says its reason."""
+    run = await start(texts["slack"], 'alertmanager_url = ""')
+    run.slack.revoked = True
+    await run.post(firing("Lost"))
+
+    async def dead() -> bool:
+        return bool((await run.get("/api/v1/dead-letters"))["dead_letters"])
+
+    await eventually(dead)
+    await page.goto(run.base)
+    await expect(page.locator("#degraded")).to_contain_text("destination dead")
+    await row(page, "Lost is wrong").locator("a").click()
+    await expect(page.locator("#detail .facts")).to_contain_text("slack")
+    await page.get_by_role("link", name=re.compile("Dead letters")).click()
+    letter = page.locator("#letters li").first
+    await expect(letter).to_contain_text("Not delivered to slack")
+    run.slack.revoked = False
+    await letter.get_by_role("button", name="Replay").click()
+    await expect(page.locator("#no-letters")).to_be_visible(timeout=15_000)
+    await run.post(b'{"version": "9"}', status=400)
+    drop = page.locator("#letters li").first.get_by_role("button", name=re.compile("Drop"))
+    await drop.click()
+    await expect(drop).to_have_text("Drop for good?")
+    await drop.click()
+    await expect(page.locator("#letters li")).to_have_count(0)
+
+
+async def test_changing_something_asks_for_the_token_once(
+    start: Callable[..., Any], page: Page
+) -> None:
+    """Reading is open on loopback; the first change asks, and a link with the token signs in."""
+    run = await start("", f'alertmanager_url = ""\nbearer_token = "{TOKEN}"')
+    async with run.http.post(
+        f"{run.base}/api/v1/alertmanager",
+        data=b"no json",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    ) as answer:
+        assert answer.status == 400
+    await page.goto(f"{run.base}/#dead-letters")
+    replay = page.locator("#letters li").first.get_by_role("button", name="Replay")
+    await replay.click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.get_by_label("Token").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator("#answer")).to_have_text("That token is not right.")
+    await page.get_by_label("Token").fill(TOKEN)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_hidden()
+    await replay.click()
+    await expect(page.locator("#letters li").first).to_contain_text("still not understood")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_the_page_fits_and_can_be_read(run: Any, page: Page, scheme: Any, width: int) -> None:
+    """No sideways scrolling, names for every control, and enough contrast, in each view."""
+    await run.post(firing("One", severity="critical", instance="a"))
+    await run.post(firing("Two"))
+    await run.post(over("Two"))
+    await run.post(b"no json", status=400)
+    await page.emulate_media(color_scheme=scheme)
+    await page.set_viewport_size({"width": width, "height": 800})
+    for view in ("inbox", "dead-letters", "silences"):
+        await page.goto(f"{run.base}/#{view}")
+        await expect(page.locator("#link")).to_have_text("live")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.evaluate(NAMELESS) == []
+        assert await page.evaluate(FAINT) == []
+
+
+NAMELESS = """
+[...document.querySelectorAll("button, input:not([hidden]), select, a[href]")]
+  .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim() ||
+    each.labels?.length || each.placeholder))
+  .map((each) => each.outerHTML)
+"""
+# WCAG 2.2, "Contrast (Minimum)": 4.5 to 1
+FAINT = """
+(() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (node) => {
+    for (let each = node; each; each = each.parentElement) {
+      const colour = parse(getComputedStyle(each).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const shown = (node) => node.checkVisibility() && node.getClientRects().length;
+  return [...document.querySelectorAll("body *")]
+    .filter((each) => shown(each) &&
+      [...each.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
+    .map((each) => {
+      const both = [light(parse(getComputedStyle(each).color)), light(ground(each))];
+      const [a, b] = both.sort((x, y) => y - x);
+      return [(a + 0.05) / (b + 0.05), each.textContent.slice(0, 40), each.className];
+    })
+    .filter(([ratio]) => ratio < 4.5);
+})()
+"""
