@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from opentelemetry import metrics
 
 from wiltonos_otel.clock import SystemClock
+from wiltonos_otel.errors import OptionsError
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
 from wiltonos_otel.instruments.handles import Coherence, Loop, OverflowLoop, Recorder, Slot
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.options import Options, resolve
 from wiltonos_otel.phi import Refusal
 from wiltonos_otel.policy import Policy
+from wiltonos_service.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,9 +260,12 @@ def _own_provider(
         instance_id=instance_id or socket.gethostname(),
         stated=service_name is not None,
     )
-    _process.telemetry = Telemetry(
-        identity, push=Push(options.otlp_endpoint, options.export_interval_seconds)
-    )
+    try:
+        _process.telemetry = Telemetry(
+            identity, push=Push(options.otlp_endpoint, options.export_interval_seconds)
+        )
+    except SettingsError as error:
+        raise OptionsError(str(error)) from None
     provider = _process.telemetry.provider
     if metrics.get_meter_provider() not in _process.ended:
         metrics.set_meter_provider(provider)

@@ -97,3 +97,9 @@ def test_impossible_policy_is_refused() -> None:
     """With the arithmetic that the policy gives."""
     with pytest.raises(PolicyError):
         resolve(environ={"WILTONOS__COHERENCE__TOLERANCE": "0.9"})
+
+
+def test_grpc_has_a_default_of_its_own() -> None:
+    """The local Collector takes gRPC on another port."""
+    options = resolve(environ={"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert options.otlp_endpoint == "http://127.0.0.1:4317"

@@ -24,11 +24,13 @@ from opentelemetry.sdk.resources import (
     Resource,
 )
 
+from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
 from wiltonos_service.telemetry.push import Prepare, PushHealth, QueueingExporter
 from wiltonos_service.telemetry.ticker import Ticker
+from wiltonos_service.telemetry.transport import Sender
 
 SERVICE_INSTANCE_ID = "service.instance.id"
 # how long a receiver may be away before pushes are lost
@@ -36,6 +38,8 @@ QUEUE_SECONDS = 600
 TIMEOUT_SECONDS = 2.0
 SHUTDOWN_SECONDS = 1.8
 METER = "wiltonos_service.telemetry"
+HTTP = "http/protobuf"
+GRPC = "grpc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,19 @@ class Push:
     """Where metrics are pushed, and how often.
 
     Attributes:
-        endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended.
+        endpoint: base URL of an OTLP receiver; for HTTP ``/v1/metrics`` is appended.
         interval_seconds: between two collections.
         timeout_seconds: bound on one attempt to deliver.
         prepare: changes each collection before it is pushed.
+        protocol: ``http/protobuf`` or ``grpc``; None takes ``OTEL_EXPORTER_OTLP_PROTOCOL``, and
+            HTTP where that is not set.
     """
 
     endpoint: str
     interval_seconds: float
     timeout_seconds: float = TIMEOUT_SECONDS
     prepare: Prepare | None = None
+    protocol: str | None = None
 
 
 class Pushing(Protocol):
@@ -208,11 +215,32 @@ def _as_instance(data: MetricsData, instance: str) -> MetricsData:
 
 def _exporter(push: Push, prepare: Prepare) -> QueueingExporter:
     return QueueingExporter(
-        OtlpHttp(metrics_url(push.endpoint), push.timeout_seconds),
+        _sender(push),
         max_batches=max(1, round(QUEUE_SECONDS / push.interval_seconds)),
         retry_seconds=min(1.0, push.interval_seconds),
         prepare=prepare,
     )
+
+
+def _sender(push: Push) -> Sender:
+    protocol = push.protocol or protocol_of(os.environ)
+    if protocol == HTTP:
+        return OtlpHttp(metrics_url(push.endpoint), push.timeout_seconds)
+    if protocol != GRPC:
+        raise SettingsError(f"OTEL_EXPORTER_OTLP_PROTOCOL={protocol!r}: state {HTTP!r} or {GRPC!r}")
+    try:
+        from wiltonos_service.telemetry.otlp_grpc import OtlpGrpc  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f'{error.name} is not installed; run: pip install "wiltonos-otel[grpc]"'
+        ) from None
+    return OtlpGrpc(push.endpoint, push.timeout_seconds)
+
+
+def protocol_of(environ: Mapping[str, str]) -> str:
+    """The protocol that the standard variables state (OpenTelemetry specification, OTLP)."""
+    of_metrics = environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL")
+    return of_metrics or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or HTTP
 
 
 def _push_allowed(environ: Mapping[str, str]) -> bool:
