@@ -107,14 +107,16 @@ class Planner:
         return Plan(made, tuple(self._wants(made.incident, made)))
 
     def _wants(self, incident: Incident, made: Step) -> Sequence[Want]:
+        ring, opens = rings(made), incident.phase is Phase.FIRING
+        priority = worst(incident.firing)
         return [
             Want(
                 incident_id=incident.id,
                 channel=route.channel,
                 revision=incident.revision,
-                ring=rings(made),
-                opens=incident.phase is Phase.FIRING,
-                priority=worst(incident.firing),
+                ring=ring,
+                opens=opens,
+                priority=priority,
             )
             for route in self.routes
             if route.takes(incident)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal_column,
     select,
     text,
     update,
@@ -122,26 +123,31 @@ def _new_row(want: Want, now: int) -> Row:
     return {
         "incident_id": want.incident_id,
         "channel": want.channel,
-        "state": RowState.PENDING.value,
         "priority": want.priority,
         "desired_revision": want.revision,
-        "delivered_revision": 0,
         "ring_revision": want.revision if want.ring else 0,
-        "rung_revision": 0,
         "desired_at": now,
         "next_attempt_at": now,
-        "attempts": 0,
-        "reposts": 0,
-        "in_flight": "",
-        "in_flight_revision": 0,
-        "lease_owner": "",
-        "lease_until": 0,
-        "receipt_destination": "",
-        "receipt_message": "",
-        "receipt_attachment": "",
-        "shown": "",
-        "last_error": "",
     }
+
+
+# how every row begins: stands in the statement, which is much cheaper than a parameter per row
+_BEGINNING = {
+    "state": f"'{RowState.PENDING.value}'",
+    **dict.fromkeys(("delivered_revision", "rung_revision", "attempts", "reposts"), "0"),
+    **dict.fromkeys(("in_flight_revision", "lease_until"), "0"),
+    **dict.fromkeys(("in_flight", "lease_owner", "shown", "last_error"), "''"),
+    **dict.fromkeys(("receipt_destination", "receipt_message", "receipt_attachment"), "''"),
+}
+_GIVEN = (
+    "incident_id",
+    "channel",
+    "priority",
+    "desired_revision",
+    "ring_revision",
+    "desired_at",
+    "next_attempt_at",
+)
 
 
 def _change(want: Want, now: int) -> Row:
@@ -193,7 +199,11 @@ def _upsert_outbox(dialect: str) -> Any:
     insert = postgresql.insert(outbox) if dialect == "postgresql" else sqlite.insert(outbox)
     new = insert.excluded
     changed = changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at)
-    return insert.on_conflict_do_update(index_elements=["incident_id", "channel"], set_=changed)
+    given: Row = {name: bindparam(name) for name in _GIVEN}
+    begun: Row = {name: literal_column(value) for name, value in _BEGINNING.items()}
+    return insert.values(given | begun).on_conflict_do_update(
+        index_elements=["incident_id", "channel"], set_=changed
+    )
 
 
 def changes(revision: Any, ring: Any, priority: Any, now: Any) -> Row:

@@ -13,7 +13,11 @@ from notifier.errors import StoreError
 from notifier.planner import Planner
 from notifier.store import open_store
 from notifier.store.database import open_database
+from notifier.store.migrate import migrate
 from notifier.store.tables import metadata
+
+VERSION = "SELECT version_num FROM alembic_version"
+SET_VERSION = "UPDATE alembic_version SET version_num = :version"
 
 
 async def test_migrations_and_tables_agree(database_url: str) -> None:
@@ -34,21 +38,16 @@ async def test_migrations_and_tables_agree(database_url: str) -> None:
 async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
     """The error says which revision was found and what to do; nothing is changed."""
     database = await open_database(database_url)
-    await database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num='9'")))
-    await database.close()
-    with pytest.raises(StoreError, match=r"newer notifier \(revision 9\); upgrade"):
-        await open_database(database_url)
-    await _restore(database_url)
-
-
-async def _restore(url: str) -> None:
-    """Leave the shared server as the next test expects it."""
-    if url.startswith("postgresql"):
-        import asyncpg  # noqa: PLC0415 - an optional extra
-
-        connection = await asyncpg.connect(url)
-        await connection.execute("UPDATE alembic_version SET version_num='0001'")
-        await connection.close()
+    version = await database.read(lambda c: str(c.execute(text(VERSION)).scalar_one()))
+    try:
+        await database.write(lambda c: c.execute(text(SET_VERSION), {"version": "9"}))
+        with pytest.raises(StoreError, match=r"newer notifier \(revision 9\); upgrade"):
+            # SQLite's lock would be the first to refuse
+            await database.write(migrate)
+    finally:
+        # the server is shared with the tests that follow
+        await database.write(lambda c: c.execute(text(SET_VERSION), {"version": version}))
+        await database.close()
 
 
 async def test_a_second_process_on_one_file_is_refused(tmp_path: Path) -> None:
