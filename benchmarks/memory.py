@@ -1,7 +1,8 @@
 """``memory``: what a series costs, in bytes of resident memory.
 
-Ours is a loop with its Φ, pressure and collapses: three series. The SDK's is a synchronous gauge.
-Each is measured in a process of its own.
+A gauge handle against a synchronous gauge of the SDK, both with one attribute; beside them a loop,
+which is three series (Φ, pressure, collapses). Each is measured in a process of its own, before
+anybody collects: an SDK that collects ours as well adds its own state.
 """
 
 import subprocess
@@ -34,7 +35,17 @@ for index, gauge in enumerate(gauges):
         gauge.set(0.75, {"loop": f"loop-{index}-{series}"})
 print((resident() - before) / SERIES)
 """
-OURS = """
+HANDLES = """
+from wiltonos_otel import Handles
+from opentelemetry.sdk.metrics import MeterProvider
+meter = MeterProvider(shutdown_on_exit=False).get_meter("benchmark")
+gauge = Handles(meter).gauge("gauge", max_series=SERIES)
+before = resident()
+for series in range(SERIES):
+    gauge.bind({"loop": f"loop-{series}"}).set(0.75)
+print((resident() - before) / SERIES)
+"""
+LOOPS = """
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.instruments.handles import Loop, Recorder, Slot
 from wiltonos_otel.instruments.signal import Signal
@@ -53,14 +64,16 @@ print((resident() - before) / SERIES)
 
 def run() -> Iterator[Row]:
     """Every row of the group."""
-    ours: list[float] = []
-    sdk: list[float] = []
+    programs = {"sdk": SDK, "handle": HANDLES, "loop": LOOPS}
+    found: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(ROUNDS):
-        sdk.append(_bytes(SDK))
-        ours.append(_bytes(OURS))
-    yield row("memory.per_series_vs_sdk_gauge", median(ours) / median(sdk))
-    yield Row("memory.per_series_bytes", median(ours), "bytes")
-    yield Row("memory.sdk_gauge_bytes", median(sdk), "bytes")
+        for name, program in programs.items():
+            found[name].append(_bytes(program))
+    size = {name: median(values) for name, values in found.items()}
+    yield row("memory.per_series_vs_sdk_gauge", size["handle"] / size["sdk"])
+    yield Row("memory.gauge_handle_bytes", size["handle"], "bytes")
+    yield Row("memory.loop_bytes_per_series", size["loop"], "bytes")
+    yield Row("memory.sdk_gauge_bytes", size["sdk"], "bytes")
 
 
 def _bytes(program: str) -> float:

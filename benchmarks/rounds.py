@@ -12,7 +12,11 @@ Medians = dict[str, float]
 
 
 def statements(
-    variants: Mapping[str, tuple[str, Mapping[str, Any]]], *, number: int, rounds: int
+    variants: Mapping[str, tuple[str, Mapping[str, Any]]],
+    *,
+    number: int,
+    rounds: int,
+    before: Callable[[], object],
 ) -> Medians:
     """Median CPU seconds of one execution of each statement.
 
@@ -20,9 +24,10 @@ def statements(
         variants: a statement and its globals, by name.
         number: executions in a round.
         rounds: how often each is measured.
+        before: called before each measurement, untimed.
     """
     timers = {
-        name: Timer(statement, timer=time.thread_time, globals=dict(given))
+        name: Timer(statement, "before()", time.thread_time, {**given, "before": before})
         for name, (statement, given) in variants.items()
     }
     medians = _interleave(
