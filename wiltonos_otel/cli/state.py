@@ -2,9 +2,11 @@
 
 import json
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +21,7 @@ from wiltonos_otel.sources.reasons import Bad
 from wiltonos_otel.sources.simulate import Scenario, Step, simulate
 from wiltonos_otel.sources.writer import Slip, StateWriter, is_real_signal, slips
 from wiltonos_service.cli import config_option, json_option
-from wiltonos_service.errors import FAILED
+from wiltonos_service.errors import FAILED, OperatorError
 
 MS = 1000
 # a careless program slips once in so many writings
@@ -57,6 +59,57 @@ def check(directory: Path | None, config: Path | None, as_json: bool) -> None:
         click.echo(_what_to_write(directory))
     if any(finding.is_bad for finding in findings):
         raise click.exceptions.Exit(FAILED)
+
+
+@state.command()
+@click.argument("history", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write, in OpenMetrics.",
+)
+@click.option("--since", type=click.DateTime(), help="Begin of the gap, UTC (default: all).")
+@click.option("--until", type=click.DateTime(), help="End of the gap, UTC (default: all).")
+@click.option("--job", default="wiltonos-exporter", show_default=True)
+@click.option("--instance", default=socket.gethostname, show_default="the host name")
+@config_option
+def backfill(
+    *,
+    history: Path,
+    output: Path,
+    since: datetime | None,
+    until: datetime | None,
+    job: str,
+    instance: str,
+    config: Path | None,
+) -> None:
+    """Turn what the writer kept while the exporter was down into samples for Prometheus.
+
+    HISTORY holds one JSON object a line, as in quantum_state.json, each with a timestamp. Give the
+    begin and the end of the gap: Prometheus keeps both where samples exist twice.
+    """
+    from wiltonos_otel.settings import load
+    from wiltonos_otel.sources.history import openmetrics, read_history
+
+    policy = load(config=config).settings.policy
+    with history.open("rb") as lines:
+        found = read_history(lines, SystemClock().now_ms())
+    for number, bad in found.refused:
+        click.echo(f"{history}, line {number}: {bad.reason}: {bad.detail}", err=True)
+    if not found.samples:
+        raise OperatorError(f"{history} holds no sample; give one JSON object a line")
+    labels = {"job": job, "instance": instance}
+    begin, end = (None if at is None else _unix_ms(at) for at in (since, until))
+    text = openmetrics(found.samples, policy, labels, begin or 0, end)
+    with output.open("w", encoding="utf-8") as file:
+        file.writelines(text)
+    click.echo(f"{output}: from {len(found.samples)} samples; now, with the data of Prometheus:")
+    click.echo(f"  promtool tsdb create-blocks-from openmetrics {output} DATA")
+
+
+def _unix_ms(at: datetime) -> int:
+    return round(at.replace(tzinfo=UTC).timestamp() * MS)
 
 
 @state.command("simulate")
