@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from notifier.alerts import AlertStatus
 from notifier.deliver.discord import payload as discord_body
 from notifier.deliver.protocol import Rendered
-from notifier.incident.model import Incident, IncidentAlert, Phase
+from notifier.incident.model import Incident, IncidentAlert, Phase, Quiet, QuietKind
 from notifier.render import Chat, RenderContext, Template, render, render_digest, render_reply
 from notifier.testing.discord_rules import form_errors, is_empty, pings
 from notifier.testing.slack_rules import check_message, possible_pings, sure_pings
@@ -72,6 +72,17 @@ ALERT = st.builds(
     group_key=st.just("{}"),
     generator_url=st.one_of(TEXT, st.just("http://p:9090/graph?g0.expr=up")),
 )
+QUIET = st.builds(
+    Quiet,
+    kind=st.sampled_from(QuietKind),
+    by=TEXT,
+    until=st.just(NOW + timedelta(hours=2)),
+    comment=TEXT,
+    silence_id=st.just("s1"),
+    ours=st.booleans(),
+    since=st.just(NOW),
+    resolved_unseen=st.booleans(),
+)
 INCIDENT = st.builds(
     Incident,
     id=st.just("0006446f5a4b9c001234abcd"),
@@ -87,6 +98,7 @@ INCIDENT = st.builds(
     truncated_alerts=st.integers(0, 10**9),
     external_url=st.one_of(TEXT, st.just("http://a:9093")),
     reopened=st.integers(0, 10**9),
+    quiet=st.none() | QUIET,
 )
 CONTEXT = st.builds(
     RenderContext,
@@ -97,6 +109,17 @@ CONTEXT = st.builds(
     grafana_url=st.sampled_from(["", "http://127.0.0.1:3000"]),
     language=st.sampled_from(["en", "pt-BR", "xx"]),
     doubtful=st.booleans(),
+    actions=st.sampled_from(
+        [
+            None,
+            {},
+            {"undo": "http://127.0.0.1:9099/silence/u.x"},
+            {
+                "acknowledge": f"http://127.0.0.1:9099/silence/a.{'x' * 60}",
+                "silence": f"http://127.0.0.1:9099/silence/s.{'x' * 60}",
+            },
+        ]
+    ),
 )
 TEMPLATE = st.one_of(
     st.none(),

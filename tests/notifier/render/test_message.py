@@ -1,13 +1,14 @@
 """The form that a message takes in each chat."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from notifier.alerts import AlertStatus
 from notifier.incident import Reason
-from notifier.incident.model import Phase
+from notifier.incident.model import Phase, Quiet, QuietKind
 from notifier.render import Chat, RenderContext, chat_of, render, render_digest, render_reply
 from notifier.testing.discord_rules import pings
 from notifier.testing.slack_rules import sure_pings
@@ -50,6 +51,67 @@ def test_a_resolved_message_is_green_struck_and_tells_how_long(
     embed = render(Chat.DISCORD, made, context).payload["embeds"][0]
     assert embed["color"] == 0x2EB67D
     assert "~~WiltonosPhiOutOfBand" in str(embed["fields"])
+
+
+def quiet(context: RenderContext, **changes: Any) -> Quiet:
+    """Silenced by somebody with a hostile name."""
+    made = Quiet(
+        kind=QuietKind.SILENCED,
+        by="Ana <!here>",
+        until=context.now + timedelta(hours=2),
+        comment="@everyone rests",
+        silence_id="s1",
+        ours=True,
+        since=context.now,
+    )
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize("chat", Chat)
+def test_a_silenced_message_says_until_when_by_whom_and_how_to_undo(
+    chat: Chat, incident: Any, context: RenderContext
+) -> None:
+    """In the colour of nothing to do, and pinging nobody by a name."""
+    offering = replace(context, actions={"undo": "http://127.0.0.1:9099/silence/u.1"}, mentions={})
+    message = render(chat, incident(quiet=quiet(context)), offering).payload
+    text = str(message)
+    until = str(int((context.now + timedelta(hours=2)).timestamp()))
+    assert "🔕 Φ is above its band" in text
+    assert "Silenced until" in text
+    assert until in text
+    assert "http://127.0.0.1:9099/silence/u.1" in text
+    assert "Undo silence" in text
+    assert not (sure_pings(message) if chat is Chat.SLACK else pings(message))
+    if chat is Chat.DISCORD:
+        assert message["embeds"][0]["color"] == 0x80848E
+
+
+def test_an_acknowledged_message_names_who_is_on_it(incident: Any, context: RenderContext) -> None:
+    """Without an end, since it is renewed while the incident fires."""
+    made = incident(quiet=quiet(context, kind=QuietKind.ACKNOWLEDGED, by="Ana", comment=""))
+    said = str(render(Chat.SLACK, made, replace(context, language="pt-BR")).payload)
+    assert "👀 Reconhecido por Ana; retido enquanto dispara" in said
+
+
+def test_an_end_that_was_read_is_said_to_be_read(incident: Any, context: RenderContext) -> None:
+    """Only then: an end that Alertmanager told says nothing of the silence before it."""
+    over = {"phase": Phase.RESOLVED, "resolved_at": context.now}
+    unseen = incident(quiet=quiet(context, resolved_unseen=True), **over)
+    assert "Resolved while silenced" in str(render(Chat.SLACK, unseen, context).payload)
+    told = incident(quiet=quiet(context), **over)
+    assert "ilenced" not in str(render(Chat.DISCORD, told, context).payload)
+
+
+@pytest.mark.parametrize("chat", Chat)
+def test_what_may_be_done_is_offered_as_links(
+    chat: Chat, incident: Any, context: RenderContext
+) -> None:
+    """Ours instead of Alertmanager's form; and nothing of the kind where nothing is offered."""
+    actions = {"acknowledge": "http://n/silence/a.1", "silence": "http://n/silence/s.1"}
+    text = str(render(chat, incident(), replace(context, actions=actions)).payload)
+    assert all(url in text for url in actions.values())
+    assert "#/silences/new" not in text
+    assert "ilence" not in str(render(chat, incident(), replace(context, actions={})).payload)
 
 
 def test_many_alerts_are_counted_and_the_rest_announced(
