@@ -12,11 +12,14 @@ from wiltonos_service.reference import OwnAlert as OwnAlertRow
 from wiltonos_service.reference import Package, Route, Service
 
 _CHANNEL = "ops-slack"
+_SIGNED = "a signed link"
 _SERVICE = Service(
     "wiltonos-notifier",
     "notifier",
     (
         Route("GET", "/", "the inbox page"),
+        Route("GET", "/silence/{token}", "what a link of a message would do; shows only", _SIGNED),
+        Route("POST", "/silence/{token}", "does it, once", _SIGNED),
         Route("GET", "/runbooks", "the runbooks"),
         Route("GET", "/runbooks/{name}", "one runbook: where `runbook_url` leads"),
         Route(
@@ -31,6 +34,14 @@ _SERVICE = Service(
         Route("GET", "/api/v1/dead-letters/{id}", "one dead letter with its payload"),
         Route("DELETE", "/api/v1/dead-letters/{id}", "drop a dead letter"),
         Route("POST", "/api/v1/dead-letters/{id}/replay", "try a dead letter again"),
+        Route(
+            "POST", "/api/v1/incidents/{id}/silence", "silence what fires: `by`, `hours`, `comment`"
+        ),
+        Route("POST", "/api/v1/incidents/{id}/acknowledge", "the same, short and renewed"),
+        Route("POST", "/api/v1/incidents/{id}/undo", "end the silence that was asked for here"),
+        Route("GET", "/api/v1/silences", "Alertmanager's silences"),
+        Route("POST", "/api/v1/silences", "a new one: `matchers`, `by`, `hours`, `comment`"),
+        Route("DELETE", "/api/v1/silences/{id}", "end a silence"),
         Route("GET", "/api/v1/events", "that something changed, as server-sent events"),
         Route("GET", "/metrics", "Prometheus text or OpenMetrics; `name[]` chooses families"),
         Route("GET", "/-/healthy", "the process is up"),

@@ -20,6 +20,9 @@ PURE = (
     "notifier/deliver/outcome.py",
     "notifier/deliver/backoff.py",
     "notifier/deliver/pacing.py",
+    "notifier/silences/following.py",
+    "notifier/silences/links.py",
+    "notifier/silences/model.py",
     "wiltonos_service/web/access.py",
 )
 IMPURE_MODULES = {

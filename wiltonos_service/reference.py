@@ -24,11 +24,13 @@ class Route:
         method: GET, POST or DELETE.
         path: as the router has it.
         summary: what it does, one line.
+        needs: what it asks of a caller, where that is no token; "" follows the guard.
     """
 
     method: str
     path: str
     summary: str
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

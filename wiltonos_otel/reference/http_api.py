@@ -36,7 +36,7 @@ def render_ports() -> str:
 
 def _service(service: Service) -> str:
     rows = [
-        [code(f"{r.method} {r.path}"), _ACCESS[access_of(r.method, r.path)], r.summary]
+        [code(f"{r.method} {r.path}"), r.needs or _ACCESS[access_of(r.method, r.path)], r.summary]
         for r in service.routes
     ]
     return (
