@@ -77,13 +77,21 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/notifier.db"
         return
+    url = f"{request.getfixturevalue('postgresql')}/postgres"
+    # not at the end: what the test before has started may write until then
+    await _empty(url)
+    yield url
+
+
+async def _empty(url: str) -> None:
+    """Forget what the tests before have written to the shared server."""
     import asyncpg  # noqa: PLC0415 - an optional extra
 
-    url = f"{request.getfixturevalue('postgresql')}/postgres"
-    yield url
     connection = await asyncpg.connect(url)
-    tables = ", ".join(metadata.tables)
-    await connection.execute(f"TRUNCATE {tables}")
+    found = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = [row["tablename"] for row in found if row["tablename"] in metadata.tables]
+    if tables:
+        await connection.execute(f"TRUNCATE {', '.join(tables)}")
     await connection.close()
 
 
