@@ -4,12 +4,9 @@ import atexit
 import logging
 import os
 import signal as signals
-import socket
 import sys
 import threading
 import weakref
-from importlib.metadata import version
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -20,14 +17,15 @@ from wiltonos_otel.errors import OptionsError
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
 from wiltonos_otel.instruments.handles import Coherence, Loop, OverflowLoop, Recorder, Slot
 from wiltonos_otel.instruments.signal import Signal
-from wiltonos_otel.options import Options, resolve
 from wiltonos_otel.phi import Refusal
 from wiltonos_otel.policy import Policy
 from wiltonos_service.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from wiltonos_otel.options import Options
     from wiltonos_service.telemetry.provider import Telemetry
 
 log = logging.getLogger("wiltonos_otel")
@@ -107,7 +105,7 @@ def configure(
     policy: Policy | None = None,
     stale_after_seconds: float = STALE_AFTER_SECONDS,
     max_loops: int = MAX_LOOPS,
-    config: Path | None = None,
+    config: "Path | None" = None,
     meter_provider: metrics.MeterProvider | None = None,
     handle_sigterm: bool = True,
 ) -> None:
@@ -139,6 +137,9 @@ def configure(
         OptionsError: the environment or the file states something wrong.
         PolicyError: the policy contradicts itself.
     """
+    # what only this call needs would be half of the time that importing the package takes
+    from wiltonos_otel.options import resolve  # noqa: PLC0415
+
     with _process.lock:
         if _process.slot.recorder is not None:
             return
@@ -187,6 +188,8 @@ def shutdown() -> None:
 
 
 def _register(provider: metrics.MeterProvider, policy: Policy, stale_after_seconds: float) -> None:
+    from importlib.metadata import version  # noqa: PLC0415 - see configure()
+
     instruments = _process.known.get(provider)
     if instruments is None:
         meter = provider.get_meter(METER, version(DISTRIBUTION))
@@ -240,7 +243,7 @@ def _foreign_provider() -> metrics.MeterProvider | None:
 
 
 def _own_provider(
-    options: Options, service_name: str | None, instance_id: str | None
+    options: "Options", service_name: str | None, instance_id: str | None
 ) -> metrics.MeterProvider:
     try:
         from wiltonos_service.telemetry.provider import (  # noqa: PLC0415 - the SDK is an extra
@@ -254,10 +257,12 @@ def _own_provider(
             error.name,
         )
         return metrics.get_meter_provider()
+    from socket import gethostname  # noqa: PLC0415 - see configure()
+
     identity = Identity(
-        service_name or f"unknown_service:{Path(sys.executable).name}",
+        service_name or f"unknown_service:{os.path.basename(sys.executable)}",  # noqa: PTH119 - see configure()
         version="",
-        instance_id=instance_id or socket.gethostname(),
+        instance_id=instance_id or gethostname(),
         stated=service_name is not None,
     )
     try:
