@@ -24,9 +24,7 @@ ENV_CONFIG = "WILTONOS_CONFIG"
 ENV_PORT_OFFSET = "WILTONOS_PORT_OFFSET"
 DEFAULT_FILE = "wiltonos.toml"
 # every table that some package of this distribution owns
-SECTIONS = frozenset(
-    {"coherence", "source", "telemetry", "exporter", "longevity", "notifier", "stack"}
-)
+SECTIONS = frozenset({"coherence", "source", "telemetry", "exporter", "longevity", "notifier"})
 
 Tree = dict[str, Any]
 
