@@ -230,7 +230,7 @@ def _write_until(
         else:
             writer.write(step, clock.now_ms())
         due = start + (number + 1) * interval
-        over = duration is not None and due - start >= duration
+        over = duration is not None and (number + 1) * interval >= duration
         if over or stop.wait(max(0.0, due - clock.monotonic())):
             return number + 1
     return 0
