@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from notifier.alerts import AlertStatus
-from notifier.building import make_guard, make_outlet, make_page_context, make_planner
+from notifier.building import make_apps, make_guard, make_outlet, make_page_context, make_planner
 from notifier.clock import Clock, SystemClock
 from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
@@ -153,6 +153,7 @@ class NotifierService:
             accept=self._take,
             changed=self._wake,
             context=look,
+            apps=make_apps(self.loaded),
         )
         self.silences.install(app)
         Inbox(store, self.clock, look, names, lambda: self.deadman.down).install(app)

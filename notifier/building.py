@@ -13,6 +13,7 @@ from notifier.outlet import Actions, Outlet
 from notifier.planner import Planner, Route
 from notifier.render import RenderContext, chat_of
 from notifier.settings import Channel, Settings
+from notifier.silences.buttons import App
 from notifier.silences.links import PATH as SILENCE_PATH
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
@@ -52,7 +53,8 @@ def make_context(
     channel: Channel, loaded: Loaded[Settings], now: datetime = _NO_TIME
 ) -> RenderContext:
     """What the messages of a channel depend on besides their incidents."""
-    context = replace(make_page_context(loaded), now=now, mentions=channel.mentions)
+    page = make_page_context(loaded)
+    context = replace(page, now=now, mentions=channel.mentions, buttons=channel.buttons)
     return replace(context, language=channel.language.value) if channel.language else context
 
 
@@ -67,6 +69,20 @@ def make_page_context(loaded: Loaded[Settings]) -> RenderContext:
         grafana_url=table.grafana_url,
         language=table.language.value,
     )
+
+
+def make_apps(loaded: Loaded[Settings]) -> tuple[App, ...]:
+    """The Slack apps whose buttons are heard; channels of one app share a connection.
+
+    Raises:
+        SettingsError: an app token is missing.
+    """
+    found: dict[tuple[str, str], App] = {}
+    for channel in loaded.settings.notifier.channels:
+        secret = channel.app_secret(loaded)
+        if secret is not None:
+            found.setdefault((channel.api_url, secret.read()), App(secret, channel.api_url))
+    return tuple(found.values())
 
 
 def make_outlet(

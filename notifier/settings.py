@@ -44,6 +44,8 @@ def _several(value: Any) -> Any:
 
 # one text, or a list of them
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+# the keys that only kind slack has
+_OF_BOTS = ("token", "token_file", "channel", "app_token", "app_token_file")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -55,6 +57,9 @@ class Channel(Table):
         kind: slack (bot token), slack_webhook or discord_webhook.
         token: bot token; exclusive with ``token_file`` (slack).
         token_file: file that holds the bot token; re-read when it changes (slack).
+        app_token: app token, for buttons over Socket Mode; exclusive with ``app_token_file``
+            (slack).
+        app_token_file: file that holds the app token (slack).
         channel: Slack channel id, for example C0123456789 (slack).
         api_url: base URL of Slack's Web API (slack).
         url: the webhook's URL; exclusive with ``url_file`` (slack_webhook, discord_webhook).
@@ -71,6 +76,8 @@ class Channel(Table):
     kind: ChannelKind
     token: str | None = None
     token_file: Path | None = None
+    app_token: str | None = None
+    app_token_file: Path | None = None
     channel: str | None = None
     api_url: str = "https://slack.com/api/"
     url: str | None = None
@@ -85,10 +92,22 @@ class Channel(Table):
     def _check(self) -> "Channel":
         bot = self.kind is ChannelKind.SLACK
         _needs_one(self, "token" if bot else "url")
-        _refuse(self, ("url", "url_file") if bot else ("token", "token_file", "channel"))
+        _refuse(self, ("url", "url_file") if bot else _OF_BOTS)
+        if self.app_token is not None and self.app_token_file is not None:
+            raise ValueError(f"channel {self.name}: give app_token or app_token_file, not both")
         if bot and not self.channel:
             raise ValueError(f"channel {self.name}: kind slack needs channel, the channel's id")
         return self
+
+    @property
+    def buttons(self) -> bool:
+        """Whether its messages have buttons."""
+        return self.app_token is not None or self.app_token_file is not None
+
+    def app_secret(self, loaded: Loaded[Any]) -> Secret | None:
+        """The app token; None without one."""
+        file = loaded.path(self.app_token_file) if self.app_token_file else None
+        return optional_secret(f"channel {self.name}: app_token", self.app_token, file)
 
     def secret(self, loaded: Loaded[Any]) -> Secret:
         """The token of the bot, or the URL of the webhook."""

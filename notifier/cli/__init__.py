@@ -57,7 +57,9 @@ def check_config(config: Path | None, port_offset: int | None) -> None:
     loaded = load(config=config, offset=port_offset)
     table = loaded.settings.notifier
     problems = []
-    for secret in (table.token(loaded), *(each.secret(loaded) for each in table.channels)):
+    secrets = [each.secret(loaded) for each in table.channels]
+    apps = [each.app_secret(loaded) for each in table.channels]
+    for secret in (table.token(loaded), *secrets, *apps):
         try:
             if secret is not None:
                 secret.read()

@@ -79,6 +79,7 @@ class Card:
         doubtful: the end may be no end.
         mentions: whom to ping, in the chat's own form.
         quiet: the silence that holds it back, or under which it resolved unseen.
+        buttons: the actions that are buttons.
     """
 
     incident_id: str
@@ -101,6 +102,7 @@ class Card:
     links: tuple[Link, ...]
     mentions: tuple[str, ...]
     quiet: Quiet | None = None
+    buttons: tuple[str, ...] = ()
 
     @property
     def resolved(self) -> bool:
@@ -148,6 +150,7 @@ def card(incident: Incident, context: RenderContext) -> Card:
         links=tuple(links(incident, head, context)),
         mentions=() if resolved else mentions(severity, level_of(worst(shown)), context.mentions),
         quiet=_quiet(incident.quiet, resolved=resolved),
+        buttons=tuple(context.actions or ()) if context.buttons else (),
     )
 
 

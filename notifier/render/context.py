@@ -17,6 +17,7 @@ class RenderContext:
         doubtful: monitoring was dead when the incident resolved, so the end may be no end.
         actions: what a reader may do about the incident → where; None where nothing is offered
             by us, so that the link leads to Alertmanager.
+        buttons: whether the actions are buttons, where the chat has them, and not links.
     """
 
     now: datetime
@@ -28,3 +29,4 @@ class RenderContext:
     mentions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     doubtful: bool = False
     actions: Mapping[str, str] | None = None
+    buttons: bool = False

@@ -92,7 +92,7 @@ def _milliseconds(seconds: float) -> int:
 def _silencing(incident: Incident, context: RenderContext) -> Mapping[str, str]:
     """What we offer ourselves; else the form of Alertmanager, which has to know the incident."""
     if context.actions is not None:
-        return context.actions
+        return {} if context.buttons else context.actions
     own = incident.receiver == OWN_RECEIVER
     return {} if own else {"silence": _silence(incident, context)}
 

@@ -94,6 +94,9 @@ def _block(block: Mapping[str, Any]) -> str:
         case "context":
             texts = (_slack(element["text"]) for element in block["elements"])
             return f'<p class="context">{" ".join(texts)}</p>'
+        case "actions":
+            labels = (html.escape(str(each["text"]["text"])) for each in block["elements"])
+            return f'<p class="context">{" ".join(f"[{label}]" for label in labels)}</p>'
         case "image":
             return f'<p class="image">🖼 {html.escape(str(block.get("alt_text", "")))}</p>'
         case _:

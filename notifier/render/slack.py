@@ -17,6 +17,8 @@ from notifier.render.text import fit, slack, units
 from notifier.render.words import Words
 
 TOTAL = 12_000
+# begins the id of every action of ours
+ACTION = "wiltonos_"
 _HEADER = 150
 _SECTION = 2900
 _TEXT = 2000
@@ -51,6 +53,7 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": f"{_icon(card)} {header}"}},
         *(_section(text) for text in (facts, values, description, *alerts) if text),
+        *([_buttons(card, words)] if card.buttons else []),
         *([_context(links)] if links else []),
         *([_context(footer)] if footer else []),
     ]
@@ -245,6 +248,20 @@ def _section(text: str) -> dict[str, Any]:
 
 def _context(text: str) -> dict[str, Any]:
     return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def _buttons(card: Card, words: Words) -> dict[str, Any]:
+    """What may be done about the incident; heard over Socket Mode."""
+    elements = [
+        {
+            "type": "button",
+            "text": {"type": "plain_text", "text": words.say(f"link.{name}")},
+            "action_id": f"{ACTION}{name}",
+            "value": card.incident_id,
+        }
+        for name in card.buttons
+    ]
+    return {"type": "actions", "elements": elements}
 
 
 def _mrkdwn(text: str) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from notifier.incident import Incident
 from notifier.render import RenderContext
 from notifier.silences.alertmanager import Alertmanager
 from notifier.silences.asking import Desk, Offers
+from notifier.silences.buttons import App, Buttons
 from notifier.silences.follower import Follower
 from notifier.silences.links import Signer
 from notifier.silences.store import SilenceStore
@@ -33,6 +34,7 @@ class SilenceService:
         accept: commits a notification and wakes the workers.
         changed: called when a message has to change.
         context: for the words of the pages; its ``public_url`` is that of the links.
+        apps: the Slack apps whose buttons are heard.
     """
 
     store: SqlStore
@@ -44,6 +46,7 @@ class SilenceService:
     accept: Callable[[Ingest], Awaitable[None]]
     changed: Callable[[], None]
     context: RenderContext
+    apps: tuple[App, ...] = ()
     follower: Follower | None = None
     _desk: Desk | None = None
     _signer: Signer = field(default_factory=lambda: Signer(b""))
@@ -84,11 +87,13 @@ class SilenceService:
                 self.accept,
                 self.changed,
             )
+            heard = [Buttons(app, self._desk, session) for app in self.apps]
             stopping = asyncio.Event()
-            task = asyncio.create_task(self.follower.run(stopping))
+            tasks = [asyncio.create_task(self.follower.run(stopping))]
+            tasks += [asyncio.create_task(each.run(stopping)) for each in heard]
             yield
             stopping.set()
-            _, late = await asyncio.wait({task}, timeout=END_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=END_SECONDS)
             for each in late:
                 each.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -14,6 +14,7 @@ from notifier.testing.record import FakeMessage, Version
 from notifier.testing.server import FakeServer
 from notifier.testing.slack_files import FileShelf
 from notifier.testing.slack_rules import Refusal, check_message, possible_pings, sure_pings
+from notifier.testing.slack_socket import SlackSocket
 from notifier.testing.slack_wire import (
     failed,
     fine,
@@ -98,6 +99,7 @@ class FakeSlack(FakeServer):
         revoked: the token has been revoked.
         hooks_disabled: the incoming webhooks were removed (404 no_service).
         scopes: what the token may do.
+        socket: where buttons are pressed.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class FakeSlack(FakeServer):
         self.messages: dict[str, list[FakeMessage]] = {each: [] for each in channels}
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.files = FileShelf(self.clock, file_processing_seconds)
+        self.socket = SlackSocket(lambda: self.base_url)
         self._edit_window = edit_window_seconds
         self._tiers = {name: SlidingWindow(most, 60.0) for name, most in _PER_MINUTE.items()}
         self._sequence = itertools.count(1)
@@ -161,6 +164,7 @@ class FakeSlack(FakeServer):
         return frozenset().union(*(possible_pings(v.payload) for m in every for v in m.history))
 
     def _routes(self, app: web.Application) -> None:
+        self.socket.install(app)
         app.router.add_route("*", "/api/{method}", self._api)
         app.router.add_post("/services/{team}/{channel}/{secret}", self._hook)
         app.router.add_post("/upload/v1/{file}", self._upload)

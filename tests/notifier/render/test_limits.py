@@ -109,6 +109,7 @@ CONTEXT = st.builds(
     grafana_url=st.sampled_from(["", "http://127.0.0.1:3000"]),
     language=st.sampled_from(["en", "pt-BR", "xx"]),
     doubtful=st.booleans(),
+    buttons=st.booleans(),
     actions=st.sampled_from(
         [
             None,

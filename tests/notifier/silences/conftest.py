@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from notifier.clock import SystemClock
+from notifier.testing.slack_socket import APP_TOKEN
 from wiltonos_otel.stack.rules_check import find
 
 CONFIG = """
@@ -175,8 +176,36 @@ async def scene(
     eventually: Callable[..., Awaitable[None]],
 ) -> Scene:
     """Both, running, with Slack as the only channel."""
+    return await staged(start, texts["slack"], alertmanager, eventually)
+
+
+@pytest.fixture
+async def scene_with_buttons(
+    start: Callable[..., Any],
+    texts: dict[str, str],
+    alertmanager: Alertmanager,
+    eventually: Callable[..., Awaitable[None]],
+) -> Scene:
+    """Both, running, and an app token for the one channel."""
+    channel = f'{texts["slack"]}app_token = "{APP_TOKEN}"\n'
+    scene = await staged(start, channel, alertmanager, eventually)
+
+    async def heard() -> bool:
+        return bool(scene.run.slack.socket.connected)
+
+    await eventually(heard)
+    return scene
+
+
+async def staged(
+    start: Callable[..., Any],
+    channels: str,
+    alertmanager: Alertmanager,
+    eventually: Callable[..., Awaitable[None]],
+) -> Scene:
+    """A notifier with these channels, and its Alertmanager."""
     extra = f'alertmanager_url = "{alertmanager.url}"\nack_minutes = 1'
-    run = await start(texts["slack"], extra)
+    run = await start(channels, extra)
     await alertmanager.start(run.base)
     await eventually(alertmanager.ready)
     return Scene(run, alertmanager, eventually)
