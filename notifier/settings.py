@@ -188,7 +188,8 @@ class Telemetry(BaseModel):
     """What the notifier takes from ``[telemetry]``, which another package owns.
 
     Attributes:
-        otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended.
+        otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended. ``""``
+            pushes nowhere: for who scrapes ``/metrics``, or has no use for them.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -93,7 +93,8 @@ class Telemetry(Table):
     """``[telemetry]``: where the metrics are pushed.
 
     Attributes:
-        otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended.
+        otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended. ``""``
+            pushes nowhere: for who scrapes ``/metrics``, or has no use for them.
         export_interval_seconds: seconds between two pushes.
     """
 

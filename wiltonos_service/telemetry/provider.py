@@ -112,7 +112,7 @@ class Telemetry:
 
     Args:
         identity: who the service is.
-        push: where to push; None pushes nowhere.
+        push: where to push; None, or one without an endpoint, pushes nowhere.
         scrape: a reader to add for ``/metrics``.
         readers: further readers, for tests.
     """
@@ -130,7 +130,7 @@ class Telemetry:
         self._instance = ""
         self._ticker: Ticker | None = None
         all_readers = [*readers]
-        if push and _push_allowed(os.environ):
+        if push and push.endpoint and _push_allowed(os.environ):
             self.push = _exporter(push, self._prepare(push.prepare))
             pushing = PeriodicExportingMetricReader(
                 self.push,

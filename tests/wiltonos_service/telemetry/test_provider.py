@@ -228,6 +228,14 @@ def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.005)
 
 
+def test_an_empty_endpoint_turns_pushing_off() -> None:
+    """Who has no Collector says so once, and nothing complains about pushes."""
+    telemetry = Telemetry(IDENTITY, push=Push("", 60))
+    assert telemetry.push is None
+    assert telemetry.flush()
+    telemetry.shutdown()
+
+
 def test_ten_thousand_series_are_not_folded_into_one(receiver: OtlpReceiver) -> None:
     """The SDK's own limit is 2,000 per instrument; the rest would become one point."""
     telemetry = Telemetry(IDENTITY, push=Push(receiver.endpoint, 3600), scrape=StockReader())
