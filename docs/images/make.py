@@ -28,6 +28,7 @@ ALERTS = (
     ("WiltonosPhiJump", "warning", "Φ jumped by 0.050 on observatory",
      "Within seconds Φ moved 0.050 away from the median of the 30 s before."),
 )  # fmt: skip
+PINGS = {Chat.SLACK: "<!here>", Chat.DISCORD: "<@&123456789>"}
 FIGURES = {
     "phi": "0.800", "band": "0.73 – 0.77", "derivative_60s": "+0.049", "worst_loop": "breath",
     "runbook_url": "http://127.0.0.1:9099/runbooks/WiltonosPhiOutOfBand",
@@ -51,15 +52,22 @@ def message(status: AlertStatus) -> str:
     notification = Notification("notifier", "{}", LABELS, alerts)
     incident = step(None, notification, ["job"], SEEN_AT, 600, lambda: "example").incident
     assert incident is not None
-    context = RenderContext(
+    contexts = {chat: _context(ping) for chat, ping in PINGS.items()}
+    return preview_page(
+        {
+            chat.value: (chat, render(chat, incident, each).payload)
+            for chat, each in contexts.items()
+        }
+    )
+
+
+def _context(ping: str) -> RenderContext:
+    return RenderContext(
         now=SEEN_AT,
         public_url="http://127.0.0.1:9099",
         alertmanager_url="http://127.0.0.1:9093",
         grafana_url="http://127.0.0.1:3000",
-        mentions={"critical": ("<!here>",)},
-    )
-    return preview_page(
-        {chat.value: (chat, render(chat, incident, context).payload) for chat in Chat}
+        mentions={"critical": (ping,)},
     )
 
 
