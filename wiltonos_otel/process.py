@@ -116,16 +116,14 @@ def configure(
     over OTLP, becomes the global one, and delivers what is left at exit and on SIGTERM.
     Without an SDK nothing is exported and the handles cost next to nothing.
 
-    A process that is forked afterwards exports by itself: what it sets, nothing of what its parent
-    set, and as an instance of its own, the parent's with the number of the process behind it.
-    Processes that are forked before each call this for themselves and name their instance.
+    A process that is forked afterwards exports what it sets itself, as an instance of its own: the
+    parent's with its process number behind it. One that was forked before calls this for itself.
 
     Args:
         service_name: the resource attribute; ``OTEL_SERVICE_NAME`` counts where it is not given.
         otlp_endpoint: base URL of an OTLP/HTTP receiver (default: the local Collector).
         export_interval_seconds: seconds between two pushes (default 5).
-        instance_id: ``service.instance.id`` (default: the host name, so that a restart makes no
-            new series); processes of one service on one host need one each.
+        instance_id: ``service.instance.id`` (default: the host's name, which restarts keep).
         policy: the coherence policy to export and to judge by.
         stale_after_seconds: age at which a value that was set stops counting.
         max_loops: how many names of loops there may be.
@@ -153,8 +151,7 @@ def configure(
         provider = meter_provider or _foreign_provider()
         if provider is None:
             provider = _own_provider(options, service_name, instance_id)
-            if _process.telemetry is not None:
-                _hook_exit(handle_sigterm)
+            _hook_exit(handle_sigterm)
         elif otlp_endpoint or export_interval_seconds:
             log.warning("there is a MeterProvider already: its endpoint and interval stay in force")
         _process.max_loops = max_loops
@@ -278,7 +275,7 @@ def _own_provider(
 
 
 def _hook_exit(handle_sigterm: bool) -> None:
-    if _process.exit_hooked:
+    if _process.telemetry is None or _process.exit_hooked:
         return
     _process.exit_hooked = True
     atexit.register(shutdown)
