@@ -15,7 +15,11 @@ from wiltonos_service.cli import wt
 from wiltonos_service.errors import OperatorError
 
 Run = Callable[..., Result]
-SECONDS = SystemClock().now_ms() / 1000
+
+
+def now_seconds() -> float:
+    """Now: a file that was written when the tests were collected may be stale by now."""
+    return SystemClock().now_ms() / 1000
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def run() -> Run:
 def _write(directory: Path, name: str, **keys: object) -> None:
     path = directory / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"timestamp": SECONDS, **keys}))
+    path.write_text(json.dumps({"timestamp": now_seconds(), **keys}))
 
 
 def test_good_files_are_one_line_each(tmp_path: Path, run: Run) -> None:
@@ -60,7 +64,7 @@ def test_bad_file_is_named_with_its_reason(tmp_path: Path, run: Run) -> None:
 
 def test_old_file_is_stale_but_not_bad(tmp_path: Path, run: Run) -> None:
     """An old sample is well-formed; the line says that it no longer counts."""
-    _write(tmp_path, "quantum_state.json", phi=0.75, timestamp=SECONDS - 3600)
+    _write(tmp_path, "quantum_state.json", phi=0.75, timestamp=now_seconds() - 3600)
     result = run("check", tmp_path)
     assert result.output.startswith("stale  quantum_state.json")
     assert result.return_value in (None, 0)
@@ -70,8 +74,8 @@ def test_empty_directory_says_what_to_write(tmp_path: Path, run: Run) -> None:
     """Somebody who has no files yet reads two examples, which are taken as they are."""
     result = run("check", tmp_path)
     examples = [json.loads(line) for line in result.output.splitlines() if line.startswith("  {")]
-    _write(tmp_path, "quantum_state.json", **{**examples[0], "timestamp": SECONDS})
-    _write(tmp_path, "loops/name.json", **{**examples[1], "timestamp": SECONDS})
+    _write(tmp_path, "quantum_state.json", **{**examples[0], "timestamp": now_seconds()})
+    _write(tmp_path, "loops/name.json", **{**examples[1], "timestamp": now_seconds()})
     assert run("check", tmp_path).return_value in (None, 0)
 
 
