@@ -36,6 +36,8 @@ SLACK_SECONDS = 3.0
 JUMP_HOLD_SECONDS = 2
 BAND_HOLD_SECONDS = 60
 OUTAGE_SECONDS = 60
+# samples, one a second
+STEADY = 50
 # exported once a second; a gap of two would be a lost sample
 LARGEST_GAP_SECONDS = 1.9
 
@@ -267,6 +269,11 @@ async def test_state_files_become_messages_and_no_sample_is_lost(pipeline: Pipel
         assert set(ORIGINAL_SEVEN) <= rows | {f"{DOSE_AMOUNT.series}_count"}
         return rows <= seen
 
+    async def history() -> bool:
+        return bool(await pipeline.query(f"count_over_time({ORIGINAL_SEVEN[0]}[1m]) >= {STEADY}"))
+
     await eventually(names, 90, "every series of the catalogue in Prometheus")
+    # a jump is measured against the half minute before, so there must have been one
+    await eventually(history, 90, "a steady minute")
     await _excursion_is_told_and_closed(pipeline)
     await _no_sample_is_lost(pipeline)
