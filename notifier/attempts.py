@@ -1,0 +1,176 @@
+"""Works one claimed row: sends what it wants, where anything is wanted, and settles it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import orjson
+import structlog
+
+from notifier import killpoints
+from notifier.clock import Clock
+from notifier.deliver.backoff import Backoff
+from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
+from notifier.deliver.protocol import Operation, Rendered
+from notifier.errors import StoreError
+from notifier.instruments import Instruments
+from notifier.outlet import Outlet, marker
+from notifier.settling import delivered, settle, told, worth_telling
+from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store
+
+log = structlog.get_logger(__name__)
+
+# longer than every deliverer takes to give up on a request
+LEASE_SECONDS = 60.0
+# a row that would have to wait longer is given back, so that a more urgent one can go first
+PATIENCE_SECONDS = 5.0
+STORE_RETRY_SECONDS = 1.0
+BACKOFF = Backoff(cap_seconds=60.0, give_up_seconds=24 * 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How an attempt ended."""
+
+    settlement: Settlement
+    outcome: Outcome | None = None
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempts:
+    """The attempts of one channel; as many may be under way at once as the caller likes.
+
+    Attributes:
+        outlet: the channel.
+        store: where the settlement is written.
+        clock: the time.
+        instruments: counts what happens.
+        store_failed: told of a database that could not take the settlement, each time.
+        backoff: how long to wait after a failure that passes.
+        rng: the jitter of the waits.
+    """
+
+    outlet: Outlet
+    store: Store
+    clock: Clock
+    instruments: Instruments
+    store_failed: Callable[[StoreError], None] = lambda _error: None
+    backoff: Backoff = BACKOFF
+    rng: random.Random = field(default_factory=random.Random)
+
+    async def work(self, claim: Claim) -> Outcome | None:
+        """Bring a claim to its settlement, which is committed on return.
+
+        Returns the chat's answer; None where nothing was sent.
+        """
+        attempt = await self._attempt(claim)
+        killpoints.reached(killpoints.AFTER_SEND)
+        now = self.clock.now()
+        kept = await self._settle(claim, attempt)
+        killpoints.reached(killpoints.AFTER_RECEIPT)
+        if isinstance(attempt.settlement, Delivered) and kept:
+            self._count_delivery(claim, now)
+        return attempt.outcome
+
+    def _count_delivery(self, claim: Claim, now: datetime) -> None:
+        first = claim.delivered_revision == 0
+        since = (now - claim.incident.opened_at).total_seconds() if first else None
+        waited = (now - claim.desired_at).total_seconds()
+        self.instruments.delivered(self.outlet.name, waited, since)
+
+    async def _settle(self, claim: Claim, attempt: _Attempt) -> bool:
+        """Write the settlement down; it is not given up while the database is away."""
+        while True:
+            try:
+                kept = await self.store.settle(
+                    claim, attempt.settlement, self.clock.now(), attempt.refused
+                )
+                break
+            except StoreError as error:
+                self.store_failed(error)
+                await self.clock.sleep(STORE_RETRY_SECONDS)
+        if not kept:
+            log.warning("lease lost", channel=self.outlet.name, incident=claim.incident.id)
+        return kept
+
+    async def _attempt(self, claim: Claim) -> _Attempt:
+        claimed_at = self.clock.monotonic()
+        settlement = self._needless(claim) or await self._found(claim)
+        if settlement is not None:
+            return _Attempt(settlement)
+        wait = await self._await_budget(claim)
+        if wait > 0 or self.clock.monotonic() - claimed_at > LEASE_SECONDS / 2:
+            at = self.clock.now() + timedelta(seconds=wait)
+            return _Attempt(Later(at, "waits for the rate limit", spent=False, doubt=claim.doubt))
+        if claim.doubt is not None and claim.doubt.operation is not Operation.EDIT:
+            self.instruments.duplicate_possible(self.outlet.name)
+        message = self.outlet.message(
+            claim.incident, claim.operation, self.clock.now(), claim.reasons
+        )
+        outcome = await self._send(claim, message)
+        refused = None
+        if outcome.kind is OutcomeKind.PAYLOAD_REFUSED:
+            # say it plainly at once, and keep what was refused for whoever mends it
+            payload = orjson.dumps(message.payload, default=str).decode()
+            refused = Refused(outcome.detail, payload)
+            plain = Rendered(message.plain, message.plain, message.marker)
+            outcome = await self._send(claim, plain)
+        settlement = settle(claim, outcome, self.clock.now(), self.backoff, self.rng)
+        return _Attempt(settlement, outcome, refused)
+
+    def _needless(self, claim: Claim) -> Settlement | None:
+        """A settlement without sending, where there is nothing to say."""
+        if claim.operation is Operation.REPLY and (
+            not claim.incident.firing or claim.rung_revision >= claim.ring_revision
+        ):
+            return delivered(claim, None)
+        if self.outlet.deliverer.can_edit or not claim.shown:
+            return None
+        if worth_telling(claim.shown, claim.incident):
+            return None
+        revision = claim.incident.revision
+        rung, nowhere = max(revision, claim.ring_revision), Receipt("", "")
+        return Delivered(revision, rung, claim.receipt or nowhere, claim.shown)
+
+    async def _found(self, claim: Claim) -> Settlement | None:
+        """The settlement for a message whose outcome was unknown and that did arrive."""
+        doubt = claim.doubt
+        if doubt is None or doubt.operation is Operation.EDIT:
+            return None
+        if doubt.operation is Operation.POST:
+            mark = marker(claim.incident.id, doubt.revision, doubt.operation)
+            receipt = await self.outlet.deliverer.find(mark)
+            if receipt is not None:
+                log.info(
+                    "message found again", channel=self.outlet.name, incident=claim.incident.id
+                )
+                return Delivered(doubt.revision, doubt.revision, receipt, told(claim.incident))
+        return None
+
+    async def _await_budget(self, claim: Claim) -> float:
+        """Another lane, or looking for a message, may have spent what was there at the claim.
+
+        Returns what is left to wait when that is too long to hold the row.
+        """
+        deliverer = self.outlet.deliverer
+        while True:
+            at = deliverer.next_allowed(claim.operation, urgent=claim.urgent)
+            wait = at - self.clock.monotonic()
+            if wait <= 0 or wait > PATIENCE_SECONDS:
+                return max(wait, 0.0)
+            await self.clock.sleep(wait)
+
+    async def _send(self, claim: Claim, message: Rendered) -> Outcome:
+        deliverer = self.outlet.deliverer
+        receipt = claim.receipt or Receipt("", "")
+        match claim.operation:
+            case Operation.EDIT:
+                outcome = await deliverer.edit(receipt, message)
+            case Operation.REPLY:
+                outcome = await deliverer.reply(receipt, message)
+            case _:
+                outcome = await deliverer.post(message)
+        self.instruments.attempt(self.outlet.name, outcome.kind)
+        return outcome
