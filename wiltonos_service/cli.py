@@ -147,6 +147,18 @@ def offset_option(command: F) -> F:
     return option(command)
 
 
+def running_offset_option(command: F) -> F:
+    """Add ``--port-offset`` to a command that asks a running service."""
+    option = click.option(
+        "--port-offset",
+        type=int,
+        metavar="N",
+        help="Move all default ports by N (default: $WILTONOS_PORT_OFFSET, else as the stack "
+        "of this directory, else 0).",
+    )
+    return option(command)
+
+
 def service_options(command: F) -> F:
     """Add the options that every service takes: config, port offset, log level."""
     level = click.option(

@@ -168,7 +168,7 @@ def load_settings(
     environ = os.environ if environ is None else environ
     file = find_file(config, environ)
     layers = [
-        _Layer(str(file), _read_file(file) if file else {}),
+        _Layer(str(file), read_file(file) if file else {}),
         _Layer("OTEL_*", otel or {}),
         _Layer("environment", _from_environment(model, environ)),
         _Layer("command line", arguments or {}),
@@ -183,7 +183,12 @@ def load_settings(
     return Loaded(settings, base, file, moved)
 
 
-def _read_file(file: Path) -> Tree:
+def read_file(file: Path) -> Tree:
+    """The tables of a configuration file, not validated.
+
+    Raises:
+        SettingsError: it is no TOML, or cannot be read.
+    """
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -23,19 +23,21 @@ from notifier.planner import Planner
 from notifier.render import Chat, RenderContext, chat_of
 from notifier.render import render as render_message
 from notifier.settings import Channel, Settings, load
-from wiltonos_service.cli import config_option, offset_option, run_async
+from wiltonos_service.cli import config_option, run_async, running_offset_option
 from wiltonos_service.errors import UsageError
+from wiltonos_service.running import with_running_stack
 from wiltonos_service.settings import Loaded
 
 
 @click.command()
 @config_option
-@offset_option
+@running_offset_option
 @click.argument("payload", type=click.File("rb"))
 @click.option("--channel", "name", help="Only this channel (default: every one).")
 def render(config: Path | None, port_offset: int | None, payload: Any, name: str | None) -> None:
     """Print the JSON that each chat would get for a webhook body; "-" reads it from stdin."""
-    loaded = load(config=config, offset=port_offset)
+    environ = with_running_stack(config, port_offset)
+    loaded = load(config=config, offset=port_offset, environ=environ)
     now = SystemClock().now()
     plan = make_planner(loaded).plan(None, parse(payload.read()), now)
     if plan.step.incident is None:
@@ -71,12 +73,13 @@ def _channels(loaded: Loaded[Settings], name: str | None) -> list[Channel]:
 
 @click.command()
 @config_option
-@offset_option
+@running_offset_option
 @click.option("--channel", "name", help="Only this channel (default: every one).")
 @click.option("--keep", is_flag=True, help="Leave the message where it is.")
 def test(config: Path | None, port_offset: int | None, name: str | None, keep: bool) -> None:
     """Send a real message to every channel, edit it, and take it away again."""
-    loaded = load(config=config, offset=port_offset)
+    environ = with_running_stack(config, port_offset)
+    loaded = load(config=config, offset=port_offset, environ=environ)
     channels = _channels(loaded, name)
     if not channels:
         raise NotifierError("no channel is configured; add [[notifier.channels]]")

@@ -9,7 +9,7 @@ import click
 
 from notifier.cli.text import echo_table, harmless
 from notifier.errors import NotifierError
-from wiltonos_service.cli import config_option, json_option, offset_option, run_async
+from wiltonos_service.cli import config_option, json_option, run_async, running_offset_option
 from wiltonos_service.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 @click.option("--phase", type=click.Choice(["firing", "resolved"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
@@ -60,7 +60,7 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 def list_letters(config: Path | None, port_offset: int | None, as_json: bool) -> None:
     """List dead letters, the newest first."""
@@ -75,7 +75,7 @@ def list_letters(config: Path | None, port_offset: int | None, as_json: bool) ->
 
 @dead_letters.command()
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 @click.argument("letter_id", metavar="ID")
 def show(config: Path | None, port_offset: int | None, as_json: bool, letter_id: str) -> None:
@@ -93,7 +93,7 @@ def show(config: Path | None, port_offset: int | None, as_json: bool, letter_id:
 def _id_or_all(command: Callable[..., None]) -> Callable[..., None]:
     chosen = click.argument("letter_id", metavar="ID", required=False)
     everything = click.option("--all", "everything", is_flag=True, help="Every dead letter.")
-    return config_option(offset_option(chosen(everything(command))))
+    return config_option(running_offset_option(chosen(everything(command))))
 
 
 @dead_letters.command()
@@ -162,8 +162,10 @@ def _ask(
 ) -> Any:
     from notifier.operator import open_operator
     from notifier.settings import load
+    from wiltonos_service.running import with_running_stack
 
-    loaded = load(config=config, offset=port_offset)
+    environ = with_running_stack(config, port_offset)
+    loaded = load(config=config, offset=port_offset, environ=environ)
 
     async def work() -> Any:
         async with open_operator(loaded) as operator:

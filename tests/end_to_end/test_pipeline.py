@@ -259,8 +259,7 @@ async def _no_sample_is_lost(pipe: Pipeline) -> None:
 
 async def test_state_files_become_messages_and_no_sample_is_lost(pipeline: Pipeline) -> None:
     """Φ leaves its band: both chats are told in time and edited at the end; nothing is lost."""
-    await wt(pipeline.base, "longevity", "dose", "resveratrol", "500", "mg",
-             "--port-offset", str(OFFSET))  # fmt: skip
+    await wt(pipeline.base, "longevity", "dose", "resveratrol", "500", "mg")
 
     async def names() -> bool:
         found = await pipeline.query('{__name__=~"wiltonos_.*"}')

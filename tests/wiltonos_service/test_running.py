@@ -21,7 +21,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_offset_and_tokens_come_from_the_stack(config: Path) -> None:
     """After a bootstrap nobody repeats --port-offset or names the token."""
-    assert with_running_stack(config, {"A": "b"}) == {
+    assert with_running_stack(config, None, {"A": "b"}) == {
         "A": "b",
         "WILTONOS_PORT_OFFSET": "20000",
         "WILTONOS__NOTIFIER__BEARER_TOKEN_FILE": "/x/notifier_token",
@@ -30,12 +30,26 @@ def test_offset_and_tokens_come_from_the_stack(config: Path) -> None:
 
 def test_environment_wins(config: Path) -> None:
     """What a person states holds; a token given as a value excludes the file."""
-    environ = {"WILTONOS_PORT_OFFSET": "1", "WILTONOS__NOTIFIER__BEARER_TOKEN": "t"}
-    assert with_running_stack(config, environ) == environ
+    environ = {"WILTONOS_PORT_OFFSET": "20000", "WILTONOS__NOTIFIER__BEARER_TOKEN": "t"}
+    assert with_running_stack(config, None, environ) == environ
+
+
+@pytest.mark.parametrize(("argument", "environ"), [(1, {}), (None, {"WILTONOS_PORT_OFFSET": "1"})])
+def test_another_offset_is_another_stack(
+    config: Path, argument: int | None, environ: dict[str, str]
+) -> None:
+    """Its tokens are not those of the recorded one."""
+    assert with_running_stack(config, argument, environ) == environ
+
+
+def test_token_in_the_configuration_wins(config: Path) -> None:
+    """A value and a file of the same token exclude each other, so the record stays silent."""
+    config.write_text('[notifier]\nbearer_token = "mine"\n')
+    assert with_running_stack(config, 20000, {}) == {"WILTONOS_PORT_OFFSET": "20000"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"tokens": 3, "port_offset": "x"}'])
 def test_no_or_odd_record_changes_nothing(config: Path, text: str) -> None:
     """A damaged record is the business of ``wt metrics``."""
     (config.parent / "var/stack.json").write_text(text)
-    assert with_running_stack(config, {"A": "b"}) == {"A": "b"}
+    assert with_running_stack(config, None, {"A": "b"}) == {"A": "b"}

@@ -14,8 +14,8 @@ from wiltonos_otel.longevity.entries import LARGEST_ID
 from wiltonos_service.cli import (
     config_option,
     json_option,
-    offset_option,
     run_async,
+    running_offset_option,
     service_options,
 )
 from wiltonos_service.errors import UsageError
@@ -55,7 +55,7 @@ def serve(config: Path | None, port_offset: int | None, log_level: str) -> None:
 @click.option("--at", metavar="TIME", help='When it was taken, like "2026-11-23T17:00:00Z".')
 @click.option("--corrects", type=int, metavar="ID", help="Replace this dose.")
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 def dose(
     *,
@@ -94,7 +94,7 @@ def dose(
 @click.option("--cursor", help="Go on where the last list ended.")
 @click.option("--withdrawn", is_flag=True, help="Also what no longer stands.")
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 def list_doses(
     *,
@@ -126,7 +126,7 @@ def list_doses(
 @longevity.command()
 @click.argument("identity", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 def get(identity: int, config: Path | None, port_offset: int | None, as_json: bool) -> None:
     """Show one dose."""
@@ -138,7 +138,7 @@ def get(identity: int, config: Path | None, port_offset: int | None, as_json: bo
 @click.argument("identity", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 @click.option("--reason", default="", help="Why; it stays in the diary.")
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 def withdraw(
     identity: int, reason: str, config: Path | None, port_offset: int | None, as_json: bool
@@ -150,7 +150,7 @@ def withdraw(
 
 @longevity.command()
 @config_option
-@offset_option
+@running_offset_option
 @json_option
 def info(config: Path | None, port_offset: int | None, as_json: bool) -> None:
     """Show the sums by compound."""
@@ -181,8 +181,10 @@ def _ask(
 ) -> Json:
     from wiltonos_otel.longevity.client import find_diary
     from wiltonos_otel.settings import load
+    from wiltonos_service.running import with_running_stack
 
-    loaded = load(config=config, offset=port_offset)
+    environ = with_running_stack(config, port_offset)
+    loaded = load(config=config, offset=port_offset, environ=environ)
 
     async def ask() -> Json:
         async with await find_diary(loaded) as diary:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_service.cli import config_option, json_option, offset_option, run_async
+from wiltonos_service.cli import config_option, json_option, run_async, running_offset_option
 from wiltonos_service.errors import FAILED
 from wiltonos_service.listen import Listen
 from wiltonos_service.secrets import optional_secret
@@ -29,16 +29,18 @@ View = dict[str, Any]
 @click.option("--once", is_flag=True, help="Show it once (the default).")
 @json_option
 @config_option
-@offset_option
+@running_offset_option
 def phi(
     *, watch: bool, once: bool, as_json: bool, config: Path | None, port_offset: int | None
 ) -> None:
     """Show Φ, its band, its derivatives and its loops; exit 1 when there is no Φ now."""
     from wiltonos_otel.settings import load
+    from wiltonos_service.running import with_running_stack
 
     if watch and once:
         raise click.UsageError("--watch and --once: choose one")
-    reader = Reader(load(config=config, offset=port_offset))
+    environ = with_running_stack(config, port_offset)
+    reader = Reader(load(config=config, offset=port_offset, environ=environ))
     if not watch:
         view = run_async(reader.read())
         _print_once(view, as_json=as_json)

@@ -71,15 +71,14 @@ def show_summary(record: Record, speaker: Speaker) -> None:
             "No Grafana was found (PATH, WILTONOS_GRAFANA_HOME): the live page stands in; "
             "the dashboards to import are in grafana/dashboards/."
         )
-    speaker.say("Next: " + " · ".join(_next(record)))
+    speaker.say("Next: " + " · ".join(_next()))
 
 
-def _next(record: Record) -> list[str]:
+def _next() -> list[str]:
     wt = "./wt" if Path("wt").is_file() and os.access("wt", os.X_OK) else "wt"
-    offset = f" --port-offset {record.port_offset}" if record.port_offset else ""
     return [
-        f"{wt} phi --watch{offset}",
-        f"{wt} longevity dose resveratrol 500 mg{offset}",
+        f"{wt} phi --watch",
+        f"{wt} longevity dose resveratrol 500 mg",
         f"{wt} metrics doctor",
         f"{wt} metrics down",
     ]

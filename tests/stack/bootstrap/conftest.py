@@ -42,10 +42,10 @@ class Checkout:
         """Where its stack listens."""
         return Ports.at(self.offset)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start ``wt metrics …``."""
+    def start(self, *words: str, group: str = "metrics") -> subprocess.Popen[str]:
+        """Start ``wt metrics …``, or a command of another group."""
         return subprocess.Popen(
-            [self.program, "metrics", *words],
+            [self.program, group, *words],
             cwd=self.base,
             env=self.env,
             stdin=subprocess.DEVNULL,
@@ -54,9 +54,9 @@ class Checkout:
             text=True,
         )
 
-    def wt(self, *words: str) -> tuple[int, str]:
-        """Run ``wt metrics …`` to its end: exit code and what it said."""
-        process = self.start(*words)
+    def wt(self, *words: str, group: str = "metrics") -> tuple[int, str]:
+        """Run ``wt metrics …``, or another group's command, to its end: exit code, what it said."""
+        process = self.start(*words, group=group)
         said, _ = process.communicate(timeout=SECONDS)
         return process.returncode, said
 

@@ -120,6 +120,23 @@ def test_doctor_walks_every_hop(demo: "Checkout") -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("phi", ["--json"]),
+        ("longevity", ["info", "--json"]),
+        ("notifier", ["dead-letters", "list", "--json"]),
+    ],
+)
+def test_operators_need_neither_offset_nor_token(
+    demo: "Checkout", group: str, words: list[str]
+) -> None:
+    """Commands find the running services by the record of the stack."""
+    code, said = demo.wt(*words, group=group)
+    assert code == 0, said
+    assert json.loads(said)
+
+
 def test_logs_of_one_service(demo: "Checkout") -> None:
     """The last lines of a service, without colour codes for a pipe."""
     code, said = demo.wt("logs", "prometheus")
