@@ -21,6 +21,10 @@ class Budget:
         self.left -= units(fitted)
         return fitted
 
+    def own(self, own: str, default: str, most: int, escape: Escape) -> str:
+        """The template's text, which is escaped already, else the default."""
+        return self.take(own, most) if own else self.take(default, most, escape)
+
     def whole(self, text: str, most: int) -> str:
         """The text as it is, paid for, or "" when it does not fit: for what must not be cut."""
         if units(text) > min(most, self.left):

@@ -1,16 +1,18 @@
 """What a message says, before it takes the form of a chat. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from notifier.alerts import AlertStatus
-from notifier.incident.model import Incident, IncidentAlert, Phase, Quiet
+from notifier.incident.model import Incident, IncidentAlert, Phase, Quiet, QuietKind
 from notifier.incident.severity import rank, worst
+from notifier.render.budget import joined
 from notifier.render.context import RenderContext
 from notifier.render.links import Link, links
-from notifier.render.text import clean, fit, one_line
+from notifier.render.text import Escape, clean, fit, one_line
+from notifier.render.words import Words
 
 _SUMMARY = ("summary", "message", "title")
 _DESCRIPTION = ("description", "message")
@@ -42,6 +44,11 @@ class Level(StrEnum):
     CRITICAL = "critical"
     WARNING = "warning"
     INFO = "info"
+
+
+ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
+DONE = "✅"
+_QUIET = {QuietKind.SILENCED: "🔕", QuietKind.ACKNOWLEDGED: "👀"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +167,29 @@ def _quiet(quiet: Quiet | None, *, resolved: bool) -> Quiet | None:
         return None
     by, comment = one_line(quiet.by), one_line(quiet.comment)
     return replace(quiet, by=fit(by, _MAX_NAME), comment=fit(comment, _MAX_LABEL))
+
+
+def icon(card: Card) -> str:
+    """How bad it is at one glance, or that it is over, or held back."""
+    if card.quiet and not card.resolved:
+        return _QUIET[card.quiet.kind]
+    return DONE if card.resolved else ICONS[card.level]
+
+
+def headed(card: Card, words: Words, most: int) -> str:
+    """The title with its value, cut to ``most``, and how many more alerts fire; not escaped."""
+    more = card.firing - 1
+    counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
+    done = f"{words.say('resolved')}: " if card.resolved else ""
+    title = joined([card.title, card.measured], ": ")
+    return f"{done}{fit(title, most)}{counted}"
+
+
+def digest_line(card: Card, most: int, escape: Escape, strike: Callable[[str], str]) -> str:
+    """The incident on one line among many; what is over is struck, in the chat's own form."""
+    where = joined((value for _, value in card.where), ", ")
+    text = fit(joined([card.title, where], " — "), most, escape)
+    return f"{icon(card)} {strike(text) if card.resolved else text}"
 
 
 def mentions(

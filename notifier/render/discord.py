@@ -11,7 +11,17 @@ from typing import Any
 from notifier.deliver.protocol import Rendered
 from notifier.incident.model import Quiet, QuietKind
 from notifier.render.budget import Budget, joined
-from notifier.render.card import Card, CardAlert, Level, duration
+from notifier.render.card import (
+    DONE,
+    ICONS,
+    Card,
+    CardAlert,
+    Level,
+    digest_line,
+    duration,
+    headed,
+    icon,
+)
 from notifier.render.template import DEFAULT, Filled
 from notifier.render.text import discord, fit, units
 from notifier.render.words import Words
@@ -27,9 +37,6 @@ _SAID = 1_500
 COLOURS = {Level.CRITICAL: 0xE01E5A, Level.WARNING: 0xF2A33A, Level.INFO: 0x3B82F6}
 GREEN = 0x2EB67D
 GREY = 0x80848E
-_ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
-_DONE = "✅"
-_QUIET = {QuietKind.SILENCED: "🔕", QuietKind.ACKNOWLEDGED: "👀"}
 _USER = re.compile(r"<@!?(\d+)>")
 _ROLE = re.compile(r"<@&(\d+)>")
 _EVERYONE = {"@everyone", "@here"}
@@ -46,13 +53,13 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     budget = Budget(TOTAL)
     links = budget.whole(_links(card, words), _DESCRIPTION - 1500)
     footer = budget.take(_footer(card, words, own), 300)
-    title = _own(budget, own.title, _title(card, words), _TITLE - 3)
+    title = budget.own(own.title, headed(card, words, 200), _TITLE - 3, discord)
     facts = budget.take(_facts(card, words), 1_000)
     fields = _values(card, words, budget)
-    said = _own(budget, own.text, card.description, _SAID)
+    said = budget.own(own.text, card.description, _SAID, discord)
     alerts = _alerts(card, words, budget)
     embed: dict[str, Any] = {
-        "title": f"{_icon(card)} {title}",
+        "title": f"{icon(card)} {title}",
         "description": _joined_within(_DESCRIPTION, facts, said, links),
         "color": _colour(card),
         "timestamp": (card.ended or card.since).astimezone(UTC).isoformat(),
@@ -82,7 +89,7 @@ def reply(card: Card, words: Words, headline: str) -> Rendered:
     allowed, pings = _allowed(card.mentions)
     said = joined([discord(headline), fit(card.title, 800, discord)], ": ")
     state = words.say("still_firing", count=card.firing)
-    content = joined([*pings, f"{_icon(card)} {said} · {discord(state)}"], " ")
+    content = joined([*pings, f"{icon(card)} {said} · {discord(state)}"], " ")
     body = {"content": content, "allowed_mentions": allowed}
     return Rendered(body, body, f"{card.marker}:reply")
 
@@ -92,7 +99,9 @@ def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rend
     budget = Budget(TOTAL)
     title = f"🔴 {discord(words.say('digest', count=len(cards)))}"
     more = f"[{discord(words.say('link.inbox'))}](<{inbox}>)" if inbox else ""
-    shown, hidden = budget.lines([_digest_line(card) for card in cards], _DESCRIPTION - 600)
+    shown, hidden = budget.lines(
+        [digest_line(card, _LINE, discord, _struck) for card in cards], _DESCRIPTION - 600
+    )
     rest = words.say("more_incidents", count=hidden) if hidden else ""
     said = _joined_within(_DESCRIPTION, shown, joined([discord(rest), more]))
     embed = {"title": title, "description": said, "color": COLOURS[Level.CRITICAL]}
@@ -101,35 +110,10 @@ def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rend
     return Rendered(body, plain, marker)
 
 
-def _digest_line(card: Card) -> str:
-    where = joined((v for _, v in card.where), ", ")
-    text = fit(joined([card.title, where], " — "), _LINE, discord)
-    return f"{_icon(card)} ~~{text}~~" if card.resolved else f"{_icon(card)} {text}"
-
-
-def _own(budget: Budget, own: str, default: str, most: int) -> str:
-    """The template's text, which is escaped already, else the default."""
-    return budget.take(own, most) if own else budget.take(default, most, discord)
-
-
-def _title(card: Card, words: Words) -> str:
-    more = card.firing - 1
-    counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
-    done = f"{words.say('resolved')}: " if card.resolved else ""
-    title = joined([card.title, card.measured], ": ")
-    return f"{done}{fit(title, 200)}{counted}"
-
-
 def _colour(card: Card) -> int:
     if card.resolved:
         return GREEN
     return GREY if card.quiet else COLOURS[card.level]
-
-
-def _icon(card: Card) -> str:
-    if card.quiet and not card.resolved:
-        return _QUIET[card.quiet.kind]
-    return _DONE if card.resolved else _ICONS[card.level]
 
 
 def _headline(card: Card, words: Words) -> str:
@@ -137,7 +121,7 @@ def _headline(card: Card, words: Words) -> str:
     where = joined((v for _, v in card.where), ", ")
     first = words.say("resolved") if card.resolved else severity
     said = joined([joined([f"{first}: {card.title}", card.measured], ": "), where])
-    return f"{_icon(card)} {fit(said, 1_000, discord)}"
+    return f"{icon(card)} {fit(said, 1_000, discord)}"
 
 
 def _facts(card: Card, words: Words) -> str:
@@ -216,9 +200,13 @@ def _line(alert: CardAlert, words: Words) -> str:
     said = f"{alert.name}: {alert.summary}" if alert.summary != alert.name else alert.name
     text = fit(joined([said, where], " — "), _LINE, discord)
     if alert.ended is None:
-        return f"{_ICONS[alert.level]} {text} ({_time(alert.since, 'R')})"
+        return f"{ICONS[alert.level]} {text} ({_time(alert.since, 'R')})"
     ended = words.say("ended_after", duration=duration(alert.ended - alert.since))
-    return f"{_DONE} ~~{text}~~ {ended}"
+    return f"{DONE} {_struck(text)} {ended}"
+
+
+def _struck(text: str) -> str:
+    return f"~~{text}~~"
 
 
 def _links(card: Card, words: Words) -> str:

@@ -11,7 +11,16 @@ from typing import Any
 from notifier.deliver.protocol import Rendered
 from notifier.incident.model import Quiet, QuietKind
 from notifier.render.budget import Budget, joined
-from notifier.render.card import Card, CardAlert, Level, duration
+from notifier.render.card import (
+    DONE,
+    ICONS,
+    Card,
+    CardAlert,
+    digest_line,
+    duration,
+    headed,
+    icon,
+)
 from notifier.render.template import DEFAULT, Filled
 from notifier.render.text import fit, slack, units
 from notifier.render.words import Words
@@ -26,9 +35,6 @@ _LINE = 320
 _DESCRIPTION = 2500
 # leaves room for the structure of the blocks themselves, whose keywords count too
 _STRUCTURE = 400
-_ICONS = {Level.CRITICAL: "🔴", Level.WARNING: "🟠", Level.INFO: "🔵"}
-_DONE = "✅"
-_QUIET = {QuietKind.SILENCED: "🔕", QuietKind.ACKNOWLEDGED: "👀"}
 _PING = re.compile(r"<!(?:channel|here|everyone)>|<@[UW][A-Z0-9]+>|<!subteam\^[A-Z0-9]+>")
 _MENTIONS = 400
 
@@ -45,13 +51,13 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     pings = _pings(card.mentions)
     links = budget.whole(_links(card, words), _SECTION)
     footer = budget.take(_footer(card, words, own), 300, slack)
-    header = _own(budget, own.title, _title(card, words), _HEADER - 4)
+    header = budget.own(own.title, headed(card, words, _HEADER - 40), _HEADER - 4, slack)
     facts = budget.take(_facts(card, words, pings), _SECTION)
     values = budget.take(_values(card, words), _SECTION)
-    description = _own(budget, own.text, card.description, _DESCRIPTION)
+    description = budget.own(own.text, card.description, _DESCRIPTION, slack)
     alerts = _alerts(card, words, budget)
     blocks = [
-        {"type": "header", "text": {"type": "plain_text", "text": f"{_icon(card)} {header}"}},
+        {"type": "header", "text": {"type": "plain_text", "text": f"{icon(card)} {header}"}},
         *(_section(text) for text in (facts, values, description, *alerts) if text),
         *([_buttons(card, words)] if card.buttons else []),
         *([_context(links)] if links else []),
@@ -72,7 +78,7 @@ def reply(card: Card, words: Words, headline: str) -> Rendered:
     pings = _pings(card.mentions)
     said = joined([slack(headline), fit(card.title, 500, slack)], ": ")
     state = words.say("still_firing", count=card.firing)
-    text = joined([f"{_icon(card)} {said}", slack(state), " ".join(pings)])
+    text = joined([f"{icon(card)} {said}", slack(state), " ".join(pings)])
     payload = {"text": text, "blocks": [_section(text)]}
     return Rendered(payload, {"text": text}, f"{card.marker}:reply")
 
@@ -82,37 +88,12 @@ def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rend
     budget = Budget(TOTAL - _STRUCTURE)
     text = f"🔴 {words.say('digest', count=len(cards))}"
     more = f"<{slack(inbox)}|{slack(words.say('link.inbox'))}>" if inbox else ""
-    lines = [_digest_line(card) for card in cards]
+    lines = [digest_line(card, _LINE, slack, _struck) for card in cards]
     shown, hidden = budget.lines(lines, _SECTION)
     rest = words.say("more_incidents", count=hidden) if hidden else ""
     sections = [f"*{slack(text)}*", shown, joined([slack(rest), more])]
     blocks = [_section(each) for each in sections if each]
     return Rendered({"text": text, "blocks": blocks}, {"text": text}, marker)
-
-
-def _digest_line(card: Card) -> str:
-    where = joined((v for _, v in card.where), ", ")
-    text = fit(joined([card.title, where], " — "), _LINE, slack)
-    return f"{_icon(card)} ~{_unstruck(text)}~" if card.resolved else f"{_icon(card)} {text}"
-
-
-def _own(budget: Budget, own: str, default: str, most: int) -> str:
-    """The template's text, which is escaped already, else the default."""
-    return budget.take(own, most) if own else budget.take(default, most, slack)
-
-
-def _title(card: Card, words: Words) -> str:
-    more = card.firing - 1
-    counted = f" {words.say('and_more', count=more)}" if more > 0 else ""
-    done = f"{words.say('resolved')}: " if card.resolved else ""
-    title = joined([card.title, card.measured], ": ")
-    return f"{done}{fit(title, _HEADER - 40)}{counted}"
-
-
-def _icon(card: Card) -> str:
-    if card.quiet and not card.resolved:
-        return _QUIET[card.quiet.kind]
-    return _DONE if card.resolved else _ICONS[card.level]
 
 
 def _facts(card: Card, words: Words, pings: list[str]) -> str:
@@ -184,9 +165,9 @@ def _line(alert: CardAlert, words: Words) -> str:
     said = f"{alert.name}: {alert.summary}" if alert.summary != alert.name else alert.name
     text = fit(joined([said, where], " — "), _LINE, slack)
     if alert.ended is None:
-        return f"{_ICONS[alert.level]} {text} ({_date(alert.since)})"
+        return f"{ICONS[alert.level]} {text} ({_date(alert.since)})"
     ended = words.say("ended_after", duration=duration(alert.ended - alert.since))
-    return f"{_DONE} ~{_unstruck(text)}~ {ended}"
+    return f"{DONE} {_struck(text)} {ended}"
 
 
 def _links(card: Card, words: Words) -> str:
@@ -208,7 +189,7 @@ def _text(card: Card, words: Words, pings: list[str]) -> str:
     first = words.say("resolved") if card.resolved else severity
     said = joined([joined([f"{first}: {card.title}", card.measured], ": "), where])
     room = _TEXT - units(" ".join(pings)) - 200
-    text = f"{_icon(card)} {fit(said, room, slack)} · {_span(card, words)}"
+    text = f"{icon(card)} {fit(said, room, slack)} · {_span(card, words)}"
     return joined([text, " ".join(pings)], " ")
 
 
@@ -237,9 +218,9 @@ def _code(text: str) -> str:
     return slack(text.replace("`", "\u02cb"))
 
 
-def _unstruck(text: str) -> str:
+def _struck(text: str) -> str:
     """A look-alike keeps the text from ending its strike."""
-    return text.replace("~", "\u223c")
+    return "~" + text.replace("~", "\u223c") + "~"
 
 
 def _section(text: str) -> dict[str, Any]:
