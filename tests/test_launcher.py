@@ -18,7 +18,8 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout with the launcher and a lock file, and nothing installed."""
     root = tmp_path / "checkout"
     (root / "requirements").mkdir(parents=True)
-    (root / "requirements" / "run.lock").write_text("# nothing\n")
+    for name in ("run", "installer"):
+        (root / "requirements" / f"{name}.lock").write_text("# nothing\n")
     shutil.copy(ROOT / "wt", root / "wt")
     return root
 
@@ -111,6 +112,47 @@ def test_a_directory_without_write_permission_is_named(checkout: Path, programs:
         drop[0] = shutil.which("setpriv") or ""
     line = _last_line(_start(checkout, programs, *drop))
     assert f"cannot write to {checkout}" in line
+
+
+# a Python whose venv holds a pip that writes down what it is told
+VENV = """
+case $2 in venv) ;; *) exit 0 ;; esac
+mkdir -p "$3/bin"
+cat >"$3/bin/pip" <<'END'
+#!/bin/sh
+echo "pip $*" >>"$HOME/said"
+case $* in
+*installer.lock*) [ -e "$HOME/no-uv" ] && exit 1; cp "$HOME/uv" "${0%/*}/uv" ;;
+*run.lock*) ;;
+*) cp "$HOME/wt-of-a-venv" "${0%/*}/wt" ;;
+esac
+END
+chmod +x "$3/bin/pip"
+"""
+
+
+@pytest.mark.parametrize("uv", [True, False])
+def test_without_uv_the_launcher_brings_its_own_or_goes_on_with_pip(
+    checkout: Path, programs: Path, uv: bool
+) -> None:
+    """A machine that has only Python installs by a pinned uv, and by pip where that fails."""
+    _script(programs / "python3", VENV)
+    (programs / "chmod").symlink_to(shutil.which("chmod") or "")
+    _script(checkout / "wt-of-a-venv", "echo ran")
+    _script(
+        checkout / "uv",
+        'echo "uv $*" >>"$HOME/said"; cp "$HOME/wt-of-a-venv" "${0%/*}/wt"',
+    )
+    if not uv:
+        (checkout / "no-uv").touch()
+    done = _start(checkout, programs)
+    assert done.stdout == "ran\n", done
+    said = (checkout / "said").read_text().splitlines()
+    assert "--require-hashes" in said[0]
+    assert "installer.lock" in said[0]
+    assert [line.split()[0] for line in said[1:]] == ["uv" if uv else "pip"] * 2
+    assert "--require-hashes" in said[1]
+    assert "run.lock" in said[1]
 
 
 def test_a_lock_of_a_dead_start_is_taken_over(checkout: Path, programs: Path) -> None:
