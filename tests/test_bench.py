@@ -33,6 +33,7 @@ def quick_rendering() -> Iterable[Row]:
     return scrape.rendering(rounds=5)
 
 
+@pytest.mark.benchmark
 @pytest.mark.parametrize("measure", [quick_record, quick_phi, quick_rendering])
 def test_nothing_became_grossly_slower(measure: Callable[[], Iterable[Row]]) -> None:
     """Every stored ratio still holds within a factor of two."""
