@@ -80,10 +80,17 @@ class Budget:
 
 
 class Budgets:
-    """The budgets that several channels of one destination share, by what they stand for."""
+    """The budgets that several channels of one destination share, by what they stand for.
+
+    They outlive the channels: one that a new configuration makes anew spends what is left.
+    """
 
     def __init__(self) -> None:
         self._shared: dict[tuple[str, ...], Budget] = {}
+
+    def share(self, key: tuple[str, ...], budget: Budget) -> None:
+        """Let the name stand for a budget that is known by another one already."""
+        self._shared[key] = budget
 
     def shared(self, key: tuple[str, ...], make: Callable[[], Budget]) -> Budget:
         """The budget of this name; the first to ask makes it."""
@@ -191,6 +198,7 @@ class DiscordPace:
         self._budgets = budgets
         self._limit, self._seconds = 5, 2.0
         self._channel = ""
+        self._hook = hook
         self._own = budgets.shared(("discord-hook", hook), self._make_own)
         self._hidden = budgets.shared(("discord-hook", hook, "hidden"), discord_channel_budget)
         self._all = budgets.shared(("discord",), lambda: Budget(None, 0.0))
@@ -237,8 +245,10 @@ class DiscordPace:
             return
         self._channel = channel
         shared = self._budgets.shared(("discord-channel", channel), discord_channel_budget)
-        shared.merge(self._hidden)
+        if shared is not self._hidden:
+            shared.merge(self._hidden)
         self._hidden = shared
+        self._budgets.share(("discord-hook", self._hook, "hidden"), shared)
 
 
 def _number(text: str | None) -> float | None:
