@@ -73,6 +73,7 @@ class ChannelWorker:
     stopped: str = ""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    _remembers: bool = False
     _claims: int = 0
     _paused_until: float = 0.0
     _probe_at: float = 0.0
@@ -110,7 +111,6 @@ class ChannelWorker:
 
         An attempt outlives a cancellation: a receipt that was earned must be written.
         """
-        await self._remember()
         while not stopping.is_set():
             wait = await self._turn_safely()
             if wait.seconds > 0 and not stopping.is_set():
@@ -121,6 +121,7 @@ class ChannelWorker:
     async def _remember(self) -> None:
         """What this or another process has learnt of the channel before."""
         state = (await self.store.channel_states()).get(self.name)
+        self._remembers = True
         if state is None:
             return
         self.stopped = state.reason if state.stopped else ""
@@ -130,6 +131,8 @@ class ChannelWorker:
 
     async def _turn_safely(self) -> _Wait:
         try:
+            if not self._remembers:
+                await self._remember()
             wait = await self._turn()
         except StoreError as error:
             self._say("store", str(error))
