@@ -3,26 +3,29 @@
 import asyncio
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 
 import structlog
 from aiohttp import web
 
 from notifier.alerts import AlertStatus
-from notifier.building import make_apps, make_guard, make_outlet, make_page_context, make_planner
+from notifier.building import make_apps, make_guard, make_page_context, make_planner
+from notifier.channels import Channels, Surroundings
 from notifier.clock import Clock, SystemClock
 from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
-from notifier.deliver.pacing import Budgets
 from notifier.errors import StoreError
 from notifier.instruments import METER, Instruments
 from notifier.own import OwnAlert, own_body, own_notification
 from notifier.planner import Plan
-from notifier.settings import Settings
+from notifier.reloading import Reloading
+from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
 from notifier.store import Backlog, Ingest, SqlStore, open_store
 from notifier.web.api import Api
@@ -32,7 +35,6 @@ from notifier.web.inbox import Inbox
 from notifier.web.page import Page
 from notifier.web.receiver import Receiver
 from notifier.web.runbooks import Runbooks
-from notifier.worker import ChannelWorker
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
 from wiltonos_service.telemetry.endpoint import ScrapeEndpoint
@@ -64,12 +66,18 @@ class NotifierService:
     Args:
         loaded: the settings in force.
         clock: the time.
+        reread: reads the configuration anew, for a reload; None reads the same file.
 
     Raises:
         SettingsError: a secret is missing, or it would listen beyond loopback without a token.
     """
 
-    def __init__(self, loaded: Loaded[Settings], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded[Settings],
+        clock: Clock | None = None,
+        reread: Callable[[], Loaded[Settings]] | None = None,
+    ) -> None:
         self.table = loaded.settings.notifier
         self.loaded = loaded
         self.clock = clock or SystemClock()
@@ -84,7 +92,9 @@ class NotifierService:
         names = [channel.name for channel in self.table.channels]
         self.instruments = Instruments(meter, names)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self._workers: list[ChannelWorker] = []
+        self.channels: Channels | None = None
+        again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
+        self.reloading = Reloading(loaded, again, self._adopt)
         self._backlog: Backlog | None = None
         self._refused_at: float | None = None
 
@@ -102,13 +112,16 @@ class NotifierService:
         planner = make_planner(self.loaded)
         url = self.loaded.database_url(self.table.database)
         self.store = await open_store(url, planner, waiting_line=self.table.waiting_line)
+        loop = asyncio.get_running_loop()
         try:
             await self._recover(self.store)
             app = self.application(self.store)
+            loop.add_signal_handler(signal.SIGHUP, self.reloading.signalled)
             await serve(
                 app, self.listen, stop=stop, started=started, grace_seconds=REQUEST_GRACE_SECONDS
             )
         finally:
+            loop.remove_signal_handler(signal.SIGHUP)
             await self.store.close()
             await asyncio.to_thread(self.telemetry.shutdown)
 
@@ -117,10 +130,37 @@ class NotifierService:
         if not store.shared:
             # the lock proves that nobody else lives; what was in flight stays in doubt
             await store.release()
+        await self._retire(store)
+
+    async def _retire(self, store: SqlStore) -> None:
         names = [channel.name for channel in self.table.channels]
         retired = await store.retire_channels(names, self.clock.now())
         if retired:
             log.warning("deliveries of channels that are configured no more", count=retired)
+
+    async def _adopt(self, loaded: Loaded[Settings]) -> None:
+        """Let another configuration be in force.
+
+        Raises:
+            SettingsError: it cannot be; the one before still is.
+        """
+        if self.channels is None:
+            raise StoreError("the service is starting or ending; reload it when it is up")
+        self.channels.adopt(loaded)
+        table = self.table = loaded.settings.notifier
+        self.loaded = loaded
+        names = tuple(channel.name for channel in table.channels)
+        self.store.replan(make_planner(loaded))
+        self.instruments.announce(names)
+        self.deadman.timeout_seconds = table.heartbeat_timeout_seconds
+        look = make_page_context(loaded)
+        self.inbox.context, self.inbox.channels = look, names
+        self.silences.adopt(look, names, table.silence_hours, table.ack_minutes)
+        try:
+            await self._retire(self.store)
+        except StoreError as error:
+            log.warning("deliveries of removed channels stay open", error=str(error))
+        self._wake()
 
     def application(self, store: SqlStore) -> web.Application:
         """The web application, which owns the workers and ends them."""
@@ -156,7 +196,9 @@ class NotifierService:
             apps=make_apps(self.loaded),
         )
         self.silences.install(app)
-        Inbox(store, self.clock, look, names, lambda: self.deadman.down).install(app)
+        self.inbox = Inbox(store, self.clock, look, names, lambda: self.deadman.down)
+        self.inbox.install(app)
+        self.reloading.install(app)
         Page().install(app)
         Runbooks().install(app)
         self.changes.install(app)
@@ -167,7 +209,9 @@ class NotifierService:
 
     def degraded(self) -> list[str]:
         """What does not work, one line each."""
-        problems = [worker.degraded for worker in self._workers if worker.degraded]
+        problems = self.channels.degraded if self.channels else []
+        if self.reloading.problem:
+            problems.append(f"new configuration refused: {self.reloading.problem}")
         if self.deadman.down:
             problems.append("alerting is down: the Watchdog is silent")
         push = self.telemetry.push.health() if self.telemetry.push else None
@@ -180,35 +224,27 @@ class NotifierService:
         self.instruments.watch(lambda: self._backlog, self.clock.now)
         await self.deadman.start()
         async with open_session() as session:
-            budgets = Budgets()
-            for channel in self.table.channels:
-                outlet = make_outlet(
-                    channel,
-                    self.loaded,
-                    session=session,
-                    clock=self.clock,
-                    budgets=budgets,
-                    doubtful=lambda: self.deadman.down,
-                    actions=self.silences.offers,
-                )
-                self._workers.append(
-                    ChannelWorker(
-                        outlet=outlet,
-                        store=self.store,
-                        clock=self.clock,
-                        owner=self._owner,
-                        instruments=self.instruments,
-                        announce=self._announce_channel,
-                        settled=self.changes.note,
-                    )
-                )
-            tasks = [asyncio.create_task(worker.run(stopping)) for worker in self._workers]
-            tasks.append(asyncio.create_task(self.deadman.run(stopping)))
-            tasks.append(asyncio.create_task(self._housekeeping(stopping)))
+            around = Surroundings(
+                store=self.store,
+                clock=self.clock,
+                instruments=self.instruments,
+                owner=self._owner,
+                doubtful=lambda: self.deadman.down,
+                actions=self.silences.offers,
+                announce=self._announce_channel,
+                settled=self.changes.note,
+            )
+            channels = self.channels = Channels(around, session)
+            channels.adopt(self.loaded)
+            tasks = [
+                asyncio.create_task(self.deadman.run(stopping)),
+                asyncio.create_task(self._housekeeping(stopping)),
+            ]
             yield
             stopping.set()
-            _, late = await asyncio.wait(tasks, timeout=WORKER_GRACE_SECONDS)
-            for task in late:
+            self.channels = None
+            await channels.end(WORKER_GRACE_SECONDS)
+            for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -222,8 +258,8 @@ class NotifierService:
             self.changes.note()
 
     def _wake(self) -> None:
-        for worker in self._workers:
-            worker.wake()
+        if self.channels:
+            self.channels.wake()
         self.changes.note()
 
     async def _announce_alerting(self, status: AlertStatus) -> None:
@@ -251,7 +287,9 @@ class NotifierService:
         while not stopping.is_set():
             try:
                 self._backlog = await self.store.backlog()
-                self.instruments.stopped({w.name: w.stopped for w in self._workers if w.stopped})
+                workers = self.channels.workers if self.channels else {}
+                self.instruments.stopped({k: w.stopped for k, w in workers.items() if w.stopped})
+                self.instruments.refused_configuration = bool(self.reloading.problem)
                 await self._end_refusal()
                 if self.clock.monotonic() >= sweep_at:
                     sweep_at = self.clock.monotonic() + SWEEP_SECONDS

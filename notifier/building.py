@@ -15,10 +15,13 @@ from notifier.render import RenderContext, chat_of
 from notifier.settings import Channel, Settings
 from notifier.silences.buttons import App
 from notifier.silences.links import PATH as SILENCE_PATH
+from notifier.templates import ChannelTemplate, Source
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
 from wiltonos_service.web.guard import Guard
 
+# keys of a channel; each has a twin that names a file
+TEMPLATES = ("title_template", "text_template")
 # replaced by the time of each rendering
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,6 +88,20 @@ def make_apps(loaded: Loaded[Settings]) -> tuple[App, ...]:
     return tuple(found.values())
 
 
+def make_source(channel: Channel, key: str, loaded: Loaded[Settings]) -> Source:
+    """Where one of :data:`TEMPLATES` of a channel comes from."""
+    file = getattr(channel, f"{key}_file")
+    return Source(key, getattr(channel, key), loaded.path(file) if file else None)
+
+
+def make_template(
+    channel: Channel, loaded: Loaded[Settings], failed: Callable[[], None] = lambda: None
+) -> ChannelTemplate | None:
+    """The channel's own words; None where it has none."""
+    title, text = (make_source(channel, key, loaded) for key in TEMPLATES)
+    return ChannelTemplate(channel.name, title, text, failed) or None
+
+
 def make_outlet(
     channel: Channel,
     loaded: Loaded[Settings],
@@ -94,6 +111,7 @@ def make_outlet(
     budgets: Budgets,
     doubtful: Callable[[], bool],
     actions: Actions | None = None,
+    template_failed: Callable[[], None] = lambda: None,
 ) -> Outlet:
     """A channel ready for use.
 
@@ -122,4 +140,5 @@ def make_outlet(
         secret_changed=secret.changed,
         doubtful=doubtful,
         actions=actions,
+        template=make_template(channel, loaded, template_failed),
     )

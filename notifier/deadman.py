@@ -13,6 +13,7 @@ from notifier.store.base import Store
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS = 5.0
 # meta keys: when the last heartbeat came, and whether we have said that none comes
 BEAT_AT = "heartbeat_at"
 SAID_DOWN = "heartbeat_said_down"
@@ -59,15 +60,16 @@ class DeadMansSwitch:
         await self._hear()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Watch until told to stop."""
-        if self.timeout_seconds <= 0:
-            return
+        """Watch until told to stop; the timeout may change meanwhile."""
         while not stopping.is_set():
             try:
-                await self.check()
+                if self.timeout_seconds > 0:
+                    await self.check()
             except StoreError as error:
                 log.warning("heartbeat cannot be checked", error=str(error))
-            await self._sleep(min(5.0, self.timeout_seconds / 10), stopping)
+            await self._sleep(
+                min(LOOK_SECONDS, self.timeout_seconds / 10 or LOOK_SECONDS), stopping
+            )
 
     async def check(self) -> None:
         """Look whether the silence has lasted too long; another replica may have heard it."""

@@ -22,10 +22,14 @@ class Instruments:
     Args:
         meter: where the instruments are made.
         channels: announced with 0, so that ``increase()`` sees the first event.
+
+    Attributes:
+        refused_configuration: whether the newest configuration is wrong.
     """
 
     def __init__(self, meter: Meter, channels: Iterable[str]) -> None:
-        self._channels = tuple(channels)
+        self._channels: tuple[str, ...] = ()
+        self.refused_configuration = False
         self._backlog: Callable[[], Backlog | None] = lambda: None
         self._now: Callable[[], datetime] | None = None
         self._stopped: Mapping[str, str] = {}
@@ -45,6 +49,11 @@ class Instruments:
             "{message}",
             "Messages sent again because nobody knows whether the first sending arrived.",
         )
+        self._template_failures = meter.create_counter(
+            "wiltonos.notifier.template.failures",
+            "{message}",
+            "Messages in which the channel's template failed, so that the default served.",
+        )
         self._latency = meter.create_histogram(
             "wiltonos.notifier.delivery.latency",
             "s",
@@ -58,7 +67,7 @@ class Instruments:
             explicit_bucket_boundaries_advisory=LATENCY_BOUNDS,
         )
         self._observe(meter)
-        self._announce()
+        self.announce(channels)
 
     def watch(self, backlog: Callable[[], Backlog | None], now: Callable[[], datetime]) -> None:
         """Where the gauges look: the last known backlog, and the time."""
@@ -81,6 +90,10 @@ class Instruments:
         """A message is sent again that may have arrived."""
         self._duplicates.add(1, {"channel": channel})
 
+    def template_failed(self, channel: str) -> None:
+        """The default form of a message had to serve."""
+        self._template_failures.add(1, {"channel": channel})
+
     def delivered(self, channel: str, seconds: float, since_start: float | None) -> None:
         """A channel shows a revision; ``since_start`` is given with its first message only."""
         self._latency.record(max(seconds, 0.0), {"channel": channel})
@@ -91,18 +104,27 @@ class Instruments:
         """The channels whose destination is dead, and why."""
         self._stopped = channels
 
-    def _announce(self) -> None:
+    def announce(self, channels: Iterable[str]) -> None:
+        """Let the channels be these, and their counters begin at 0."""
+        self._channels = tuple(channels)
         for why in REFUSALS:
             self._refused.add(0, {"reason": why})
         for reason in Reason:
             self._accepted.add(0, {"reason": reason.value})
         for channel in self._channels:
             self._duplicates.add(0, {"channel": channel})
+            self._template_failures.add(0, {"channel": channel})
             for outcome in OutcomeKind:
                 self._attempts.add(0, {"channel": channel, "outcome": outcome.value})
 
     def _observe(self, meter: Meter) -> None:
         for name, unit, description, observe in (
+            (
+                "config.refused",
+                "{configuration}",
+                "1 = the newest configuration is wrong, and the one before it is in force.",
+                self._see_refusal,
+            ),
             ("backlog", "{row}", "Deliveries that wait.", self._see_backlog),
             ("backlog.oldest.age", "s", "Age of the delivery that waits longest.", self._see_age),
             ("dead_letters", "{letter}", "Dead letters, by kind.", self._see_letters),
@@ -127,6 +149,9 @@ class Instruments:
         if backlog is not None:
             for kind in ("delivery", "ingest"):
                 yield Observation(backlog.dead_letters.get(kind, 0), {"kind": kind})
+
+    def _see_refusal(self, _options: CallbackOptions) -> Iterable[Observation]:
+        yield Observation(int(self.refused_configuration))
 
     def _see_stopped(self, _options: CallbackOptions) -> Iterable[Observation]:
         for channel in self._channels:

@@ -8,6 +8,7 @@ from typing import Protocol
 from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
 from notifier.incident import Incident, Reason
 from notifier.render import Chat, RenderContext, render, render_reply
+from notifier.templates import ChannelTemplate
 
 Actions = Callable[[Incident, datetime], Mapping[str, str]]
 
@@ -28,6 +29,7 @@ class Outlet:
         secret_changed: whether the file with its secret differs from what was read last.
         doubtful: whether monitoring was dead, so that an end may be no end.
         actions: the links by which readers silence an incident and undo that.
+        template: the channel's own words; None leaves the default.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Outlet:
     secret_changed: Callable[[], bool] = lambda: False
     doubtful: Callable[[], bool] = lambda: False
     actions: Actions | None = None
+    template: ChannelTemplate | None = None
 
     def message(
         self,
@@ -51,8 +54,15 @@ class Outlet:
         if operation is Operation.REPLY:
             rendered = render_reply(self.chat, incident, context, reasons)
         else:
-            rendered = render(self.chat, incident, context)
+            rendered = self._living(incident, context)
         return replace(rendered, marker=marker(incident.id, incident.revision, operation))
+
+    def _living(self, incident: Incident, context: RenderContext) -> Rendered:
+        if self.template is None:
+            return render(self.chat, incident, context)
+        rendered = render(self.chat, incident, context, self.template.current())
+        self.template.used(rendered.problem)
+        return rendered
 
 
 def marker(incident_id: str, revision: int, operation: Operation) -> str:

@@ -46,6 +46,7 @@ _SERVICE = Service(
         Route("GET", "/metrics", "Prometheus text or OpenMetrics; `name[]` chooses families"),
         Route("GET", "/-/healthy", "the process is up"),
         Route("GET", "/-/ready", "a webhook can be committed; dead chats are `degraded`"),
+        Route("POST", "/-/reload", "read the configuration anew; 500 says why it was refused"),
         Route("POST", "/-/session", "the token for a cookie, so that a browser can read"),
     ),
 )

@@ -68,6 +68,11 @@ class Channel(Table):
         match: label → values; an incident goes here if any of its alerts has such a label each.
         mentions: severity → what to mention; the only source of pings.
         language: of the fixed words; None takes the notifier's.
+        title_template: Jinja source of the first line; exclusive with ``title_template_file``.
+        title_template_file: file that holds it; read again when it changes.
+        text_template: Jinja source of the paragraph below the values; exclusive with
+            ``text_template_file``.
+        text_template_file: file that holds it; read again when it changes.
         broadcast: show replies in the channel too, not only in the thread (slack).
         thread_id: post into this thread (discord_webhook).
     """
@@ -85,6 +90,10 @@ class Channel(Table):
     match: Mapping[str, Texts] = Field(default_factory=dict)
     mentions: Mapping[str, Texts] = Field(default_factory=dict)
     language: Language | None = None
+    title_template: str | None = None
+    title_template_file: Path | None = None
+    text_template: str | None = None
+    text_template_file: Path | None = None
     broadcast: bool = False
     thread_id: str | None = None
 
@@ -93,8 +102,8 @@ class Channel(Table):
         bot = self.kind is ChannelKind.SLACK
         _needs_one(self, "token" if bot else "url")
         _refuse(self, ("url", "url_file") if bot else _OF_BOTS)
-        if self.app_token is not None and self.app_token_file is not None:
-            raise ValueError(f"channel {self.name}: give app_token or app_token_file, not both")
+        for key in ("app_token", "title_template", "text_template"):
+            _one_at_most(self.name, key, getattr(self, key), getattr(self, f"{key}_file"))
         if bot and not self.channel:
             raise ValueError(f"channel {self.name}: kind slack needs channel, the channel's id")
         return self
@@ -122,6 +131,11 @@ def _needs_one(channel: Channel, key: str) -> None:
     if len(given) != 1:
         both = "not both" if given else "exactly one"
         raise ValueError(f"channel {channel.name}: give {key} or {key}_file, {both}")
+
+
+def _one_at_most(channel: str, key: str, value: str | None, file: Path | None) -> None:
+    if value is not None and file is not None:
+        raise ValueError(f"channel {channel}: give {key} or {key}_file, not both")
 
 
 def _refuse(channel: Channel, keys: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """``wt notifier``: run the service, look into it, try its channels."""
 
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def run(config: Path | None, port_offset: int | None, log_level: str) -> None:
 
     configure_logs(log_level)
     log = structlog.get_logger(__name__)
-    service = NotifierService(load(config=config, offset=port_offset))
+    read = partial(load, config=config, offset=port_offset)
+    service = NotifierService(read(), reread=read)
 
     def say(address: Listen) -> None:
         names = [channel.name for channel in service.table.channels]
@@ -50,24 +52,15 @@ def run(config: Path | None, port_offset: int | None, log_level: str) -> None:
 @config_option
 @offset_option
 def check_config(config: Path | None, port_offset: int | None) -> None:
-    """Check the configuration and the secrets it names; send nothing."""
-    from notifier.building import make_guard
+    """Check the configuration, the secrets and the templates that it names; send nothing."""
+    from notifier.checking import mistakes
     from notifier.settings import load
 
     loaded = load(config=config, offset=port_offset)
     table = loaded.settings.notifier
-    problems = []
-    secrets = [each.secret(loaded) for each in table.channels]
-    apps = [each.app_secret(loaded) for each in table.channels]
-    for secret in (table.token(loaded), *secrets, *apps):
-        try:
-            if secret is not None:
-                secret.read()
-        except SettingsError as error:
-            problems.append(str(error))
-    if problems:
-        raise SettingsError("\n".join(problems))
-    make_guard(loaded)
+    found = mistakes(loaded)
+    if found:
+        raise SettingsError("\n".join(found))
     origin = loaded.file or "the defaults (no configuration file)"
     names = ", ".join(channel.name for channel in table.channels) or "none: inbox only"
     click.echo(f"{origin}: good; listens on {table.listen}; channels: {names}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from notifier.alerts import Alert, AlertStatus, Notification
-from notifier.building import make_context, make_outlet, make_planner
+from notifier.building import make_context, make_outlet, make_planner, make_template
 from notifier.clock import Clock, SystemClock
 from notifier.deliver.http import open_session
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
@@ -20,7 +20,7 @@ from notifier.incident import Incident
 from notifier.outlet import Outlet
 from notifier.payload import parse
 from notifier.planner import Planner
-from notifier.render import Chat, RenderContext, chat_of
+from notifier.render import Chat, RenderContext, Template, chat_of
 from notifier.render import render as render_message
 from notifier.settings import Channel, Settings, load
 from wiltonos_service.cli import config_option, run_async, running_offset_option
@@ -43,22 +43,29 @@ def render(config: Path | None, port_offset: int | None, payload: Any, name: str
     if plan.step.incident is None:
         raise NotifierError("the payload has no alerts, so there is nothing to show")
     document = {}
-    for label, chat, context in _chosen(loaded, name, now):
-        document[label] = render_message(chat, plan.step.incident, context).payload
+    for label, chat, context, template in _chosen(loaded, name, now):
+        message = render_message(chat, plan.step.incident, context, template)
+        document[label] = message.payload
+        if message.problem:
+            click.echo(
+                f"{label}: template failed, shown is the default: {message.problem}", err=True
+            )
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def _chosen(
     loaded: Loaded[Settings], name: str | None, now: datetime
-) -> list[tuple[str, Chat, RenderContext]]:
+) -> list[tuple[str, Chat, RenderContext, Template | None]]:
     channels = _channels(loaded, name)
     if not channels:
         context = RenderContext(now, loaded.settings.notifier.public_url)
-        return [(chat.value, chat, context) for chat in Chat]
+        return [(chat.value, chat, context, None) for chat in Chat]
     chosen = []
     for channel in channels:
         context = make_context(channel, loaded, now)
-        chosen.append((channel.name, chat_of(channel.kind.value), context))
+        template = make_template(channel, loaded)
+        words = template.current() if template else None
+        chosen.append((channel.name, chat_of(channel.kind.value), context, words))
     return chosen
 
 

@@ -33,6 +33,11 @@ _KEYS = ("content", "username", "avatar_url", "tts", "embeds", "allowed_mentions
 _NO_MENTIONS: Mapping[str, Any] = {"parse": []}
 
 
+def is_address(url: str) -> bool:
+    """Whether the address can be that of a webhook of Discord."""
+    return _ADDRESS.fullmatch(url) is not None
+
+
 def user_agent() -> str:
     """``DiscordBot (address, version)``, the form that Discord demands."""
     try:

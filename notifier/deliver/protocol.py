@@ -27,11 +27,13 @@ class Rendered:
         payload: the rich JSON body (Slack blocks or Discord embeds), without addressing.
         plain: the plain body to send when the rich one is refused.
         marker: identifies (incident, revision), so that an unknown outcome can be looked up.
+        problem: what the channel's template failed at, so that the default serves; "" is well.
     """
 
     payload: Mapping[str, Any]
     plain: Mapping[str, Any]
     marker: str
+    problem: str = ""
 
 
 class Deliverer(Protocol):

@@ -32,6 +32,11 @@ _REPEATABLE = {Operation.EDIT, Operation.DELETE, Operation.FIND, Operation.ATTAC
 _MAX_ALT = 2000
 
 
+def is_address(url: str) -> bool:
+    """Whether the address can be that of an incoming webhook of Slack."""
+    return _ADDRESS.fullmatch(url) is not None
+
+
 class SlackBot:
     """One channel, written by a bot token (scopes chat:write, channels:history, files:write).
 
@@ -277,7 +282,7 @@ class SlackHook:
             url = self._secret.read()
         except SettingsError as error:
             return Outcome(OutcomeKind.DESTINATION_DEAD, detail=str(error))
-        if not _ADDRESS.fullmatch(url):
+        if not is_address(url):
             detail = f"{self._secret.name} holds no webhook address; copy it from Slack"
             return Outcome(OutcomeKind.DESTINATION_DEAD, detail=detail)
         self._pace.spent(self._clock.monotonic(), Operation.POST)

@@ -34,14 +34,13 @@ def render(
 ) -> Rendered:
     """The living message of an incident, within every limit of the chat.
 
-    A template that fails leaves the default in place, and the message says so.
+    A template that fails leaves the default in place; the message and its ``problem`` say so.
     """
     said, spoken = card(incident, context), words(context.language)
     escape = escape_slack if chat is Chat.SLACK else escape_discord
     own = fill(template, said, incident, escape) if template else DEFAULT
-    if chat is Chat.SLACK:
-        return slack.message(said, spoken, own)
-    return discord.message(said, spoken, own)
+    form = slack.message if chat is Chat.SLACK else discord.message
+    return replace(form(said, spoken, own), problem=own.problem)
 
 
 def render_reply(

@@ -4,21 +4,43 @@ Whatever a template prints of an alert is escaped for its chat; what it says its
 ``*bold*`` works. It cannot ping: mentions come from the configuration's ``mentions`` only.
 """
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from traceback import walk_tb
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateRuntimeError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from notifier.incident.model import Incident
 from notifier.render.card import Card, duration
-from notifier.render.text import Escape, clean, one_line
+from notifier.render.text import Escape, as_it_is, clean, one_line
 
 _MOST = 8_000
 _MENTION = re.compile(r"<(?=[!@#])|@(?=everyone|here|channel)")
+# what a loop over a loop could cost the event loop
+_MOST_STEPS = 5_000
+VARIABLES: Mapping[str, str] = {
+    "title": "what is wrong, on one line: the summary of the worst alert",
+    "description": "its description",
+    "severity": "the worst severity that fires, as the label has it",
+    "level": "`critical`, `warning` or `info`",
+    "phase": "`firing` or `resolved`",
+    "resolved": "whether it is over",
+    "since": "when it began, a datetime in UTC",
+    "ended": "when it ended, a datetime in UTC; nothing while it fires",
+    "duration": "how long it lasted, for example `4 min`; empty while it fires",
+    "labels": "the labels that identify the incident, by name",
+    "values": "the short annotations of the worst alert, by name",
+    "links": "`dashboard`, `runbook`, `silence`, `query`, `inbox`, … → address, where known",
+    "flaps": "how often it fired again after its end",
+    "firing": "how many alerts fire",
+    "alerts": "every alert: `name`, `status`, `severity`, `labels`, `annotations`, `starts_at`, "
+    "`ends_at`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +65,153 @@ class Filled:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something wrong with a source.
+
+    Attributes:
+        part: ``title`` or ``text``.
+        line: where, from 1 on.
+        what: what is wrong and what to do.
+    """
+
+    part: str
+    line: int
+    what: str
+
+
 DEFAULT = Filled()
 
 
-def check_template(template: Template) -> str:
-    """What is wrong with the sources, and on which line; empty when they can be read."""
-    for name, source in (("title", template.title), ("text", template.text)):
+class _Closed(dict[str, Any]):
+    """Keys of which all are known, so that another one is a mistake and not nothing."""
+
+    def __missing__(self, key: str) -> Any:
+        raise TemplateRuntimeError(f"an alert has no {key!r}{_guess(key, self)}")
+
+
+def check_template(
+    template: Template, samples: Iterable[tuple[Card, Incident]] = ()
+) -> list[Mistake]:
+    """What is wrong with the sources: what cannot be read, unknown names, failing expressions.
+
+    Args:
+        template: the sources.
+        samples: incidents to fill the template for; each that fails is a mistake.
+    """
+    found: list[Mistake] = []
+    for part, source in (("title", template.title), ("text", template.text)):
         try:
-            _environment(str).parse(source or "")
+            tree = _environment(as_it_is).parse(source or "")
         except TemplateError as error:
-            return f"{name}: line {getattr(error, 'lineno', 1)}: {one_line(str(error))}"
-    return ""
+            line = getattr(error, "lineno", None) or 1
+            found.append(Mistake(part, line, one_line(str(error))))
+            continue
+        unknown = list(_unknown(part, tree))
+        failed = [] if unknown else list(_failing(part, source, samples))
+        found += [*unknown, *failed[:1]]
+    return found
+
+
+def _unknown(part: str, tree: nodes.Template) -> Iterator[Mistake]:
+    undeclared = meta.find_undeclared_variables(tree) - VARIABLES.keys()
+    said: set[str] = set()
+    for node in tree.find_all(nodes.Name):
+        if node.name in undeclared and node.name not in said:
+            said.add(node.name)
+            what = f"there is no variable {node.name!r}{_guess(node.name, VARIABLES)}"
+            yield Mistake(part, node.lineno, what)
+
+
+def _failing(
+    part: str, source: str | None, samples: Iterable[tuple[Card, Incident]]
+) -> Iterator[Mistake]:
+    for card, incident in samples:
+        try:
+            _render(source, _values(card, incident), as_it_is)
+        except Exception as error:  # noqa: BLE001 - see fill
+            state = "a resolved" if card.resolved else "a firing"
+            yield Mistake(part, _line(error), f"{_words(error)} (with {state} incident)")
+
+
+def _guess(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
 
 
 def fill(template: Template, card: Card, incident: Incident, escape: Escape) -> Filled:
     """What the template says of an incident; with ``problem`` set, the default has to serve."""
     values = _values(card, incident)
-    try:
-        title = _render(template.title, values, escape)
-        text = _render(template.text, values, escape)
-    except Exception as error:  # noqa: BLE001 - a template can raise whatever its filters raise
-        return Filled(problem=one_line(f"{type(error).__name__}: {error}")[:200])
-    return Filled(" ".join(title.split()), text.strip())
+    made = {}
+    for part, source in (("title", template.title), ("text", template.text)):
+        try:
+            made[part] = _render(source, values, escape)
+        except Exception as error:  # noqa: BLE001 - a template can raise whatever its filters raise
+            return Filled(problem=f"{part}, line {_line(error)}: {_words(error)}")
+    return Filled(" ".join(made["title"].split()), made["text"].strip())
+
+
+def _line(error: Exception) -> int:
+    """The line of a template at which an error was raised; Jinja rewrites the traceback so."""
+    lines = [n for frame, n in walk_tb(error.__traceback__) if "<template>" in _file(frame)]
+    return lines[-1] if lines else getattr(error, "lineno", None) or 1
+
+
+def _file(frame: Any) -> str:
+    return str(frame.f_code.co_filename)
+
+
+def _words(error: Exception) -> str:
+    named = "" if isinstance(error, TemplateError) else f"{type(error).__name__}: "
+    return one_line(f"{named}{error}")[:200]
 
 
 def _render(source: str | None, values: Mapping[str, Any], escape: Escape) -> str:
     if source is None:
         return ""
-    text = _environment(escape).from_string(source).render(values)[:_MOST]
-    return _MENTION.sub(lambda match: f"{match[0]}\u200b", text)
+    made: list[str] = []
+    room = _MOST
+    for piece in _environment(escape).from_string(source).generate(values):
+        made.append(piece[:room])
+        room -= len(piece)
+        if room <= 0:
+            break
+    return _MENTION.sub(lambda match: f"{match[0]}\u200b", "".join(made))
+
+
+def _range(*bounds: int) -> range:
+    counted = range(*bounds)
+    if len(counted) > _MOST_STEPS:
+        raise TemplateRuntimeError(f"range() of more than {_MOST_STEPS} steps")
+    return counted
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, in which no small expression makes a large value."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Multiply numbers only, and small ones."""
+        if not all(isinstance(each, int | float) and abs(each) < 1e9 for each in (left, right)):
+            raise TemplateRuntimeError(f"{operator} is for numbers below 1e9")
+        if operator == "**" and abs(right) > 9:
+            raise TemplateRuntimeError("** is for exponents of 9 at most")
+        return super().call_binop(context, operator, left, right)
 
 
 @lru_cache(maxsize=8)
 def _environment(escape: Escape) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
+    made = _Environment(
         autoescape=False,
         # the chat's own escaping, applied to every expression
         finalize=lambda value: escape(clean(str(value if value is not None else ""))),
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    steps: Callable[..., range] = _range
+    made.globals["range"] = steps
+    return made
 
 
 def _values(card: Card, incident: Incident) -> Mapping[str, Any]:
@@ -103,15 +232,15 @@ def _values(card: Card, incident: Incident) -> Mapping[str, Any]:
         "flaps": card.flaps,
         "firing": card.firing,
         "alerts": [
-            {
-                "name": alert.name,
-                "status": str(alert.status),
-                "severity": alert.severity,
-                "labels": dict(alert.labels),
-                "annotations": dict(alert.annotations),
-                "starts_at": alert.starts_at,
-                "ends_at": alert.ends_at,
-            }
+            _Closed(
+                name=alert.name,
+                status=str(alert.status),
+                severity=alert.severity,
+                labels=dict(alert.labels),
+                annotations=dict(alert.annotations),
+                starts_at=alert.starts_at,
+                ends_at=alert.ends_at,
+            )
             for alert in incident.alerts
         ],
     }

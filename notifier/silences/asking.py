@@ -54,7 +54,7 @@ def can_silence(incident: Incident) -> bool:
     return incident.phase is Phase.FIRING and incident.receiver != OWN_RECEIVER
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
     """Takes what people ask for.
 

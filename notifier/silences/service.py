@@ -49,13 +49,36 @@ class SilenceService:
     apps: tuple[App, ...] = ()
     follower: Follower | None = None
     _desk: Desk | None = None
+    _pages: SilencePages | None = None
+    _remembered: SilenceStore | None = None
     _signer: Signer = field(default_factory=lambda: Signer(b""))
 
     def install(self, app: web.Application) -> None:
         """Add the routes and what runs behind them."""
-        pages = SilencePages(lambda: self._desk, lambda: self._signer, self.clock, self.context)
-        pages.install(app)
+        self._pages = SilencePages(
+            lambda: self._desk, lambda: self._signer, self.clock, self.context
+        )
+        self._pages.install(app)
         app.cleanup_ctx.append(self._running)
+
+    def adopt(
+        self,
+        context: RenderContext,
+        channels: tuple[str, ...],
+        silence_hours: float,
+        ack_minutes: float,
+    ) -> None:
+        """Let another configuration be in force."""
+        self.context, self.channels = context, channels
+        self.silence_hours, self.ack_minutes = silence_hours, ack_minutes
+        if self._pages is not None:
+            self._pages.context = context
+        if self._remembered is not None:
+            self._remembered.channels = channels
+        if self._desk is not None:
+            self._desk.silence_hours, self._desk.ack_minutes = silence_hours, ack_minutes
+        if self.follower is not None:
+            self.follower.ack_minutes = ack_minutes
 
     def offers(self, incident: Incident, now: datetime) -> Mapping[str, str]:
         """The links of a message; none while silences are off."""
@@ -67,7 +90,7 @@ class SilenceService:
         if not self.alertmanager_url:
             yield
             return
-        remembered = SilenceStore(self.store, self.channels)
+        remembered = self._remembered = SilenceStore(self.store, self.channels)
         self._signer = Signer(await remembered.key())
         async with open_session() as session:
             alertmanager = Alertmanager(session, self.alertmanager_url)

@@ -23,7 +23,7 @@ KEY = "silence_link_key"
 MOST_FOLLOWED = 1000
 
 
-@dataclass(frozen=True)
+@dataclass
 class SilenceStore:
     """The silences' part of the notifier's database; raises StoreError when it fails.
 

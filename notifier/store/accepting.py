@@ -40,14 +40,16 @@ class Accepting:
     """
 
     def __init__(self, planner: Planner, dialect: str) -> None:
-        self._planner = planner
+        self.planner = planner
         self._postgresql = dialect == "postgresql"
         self._put_incident = _upsert_incident(dialect)
         self._put_outbox = _upsert_outbox(dialect)
 
     def __call__(self, connection: Connection, line: Sequence[Ingest]) -> list[Plan]:
         """Take the webhooks in, in order; nothing is committed here."""
-        digests = [self._planner.identify(ingest.notification).digest for ingest in line]
+        # the rules may be replaced at any moment, but not within a transaction
+        planner = self.planner
+        digests = [planner.identify(ingest.notification).digest for ingest in line]
         if self._postgresql:
             lock(connection, sorted(set(digests)))
         newest = _newest(connection, sorted(set(digests)))
@@ -55,7 +57,7 @@ class Accepting:
         writes = _Writes()
         for digest, ingest in zip(digests, line, strict=True):
             before = newest.get(digest)
-            plan = self._planner.plan(before, ingest.notification, ingest.received_at)
+            plan = planner.plan(before, ingest.notification, ingest.received_at)
             after = plan.step.incident
             if after is not None and after != before:
                 newest[digest] = after

@@ -45,14 +45,18 @@ class SqlStore:
     def __init__(self, database: Database, planner: Planner, waiting_line: int) -> None:
         self._database = database
         self._closed = False
-        accepting = Accepting(planner, database.dialect)
-        self._accepting: Line[Ingest, Plan] = Line(database.write, accepting, waiting_line)
+        self._step = Accepting(planner, database.dialect)
+        self._accepting: Line[Ingest, Plan] = Line(database.write, self._step, waiting_line)
         self._calls: Line[Callable[[Connection], Any], Any] = Line(database.write, _apply, None)
 
     @property
     def shared(self) -> bool:
         """Whether other processes may work on the same rows."""
         return self._database.shared
+
+    def replan(self, planner: Planner) -> None:
+        """Decide by other rules from the next webhook on."""
+        self._step.planner = planner
 
     @property
     def waiting(self) -> int:

@@ -68,7 +68,7 @@ class SilencePages:
         self._desk_now = desk
         self._signer = signer
         self._clock = clock
-        self._context = context
+        self.context = context
 
     def install(self, app: web.Application) -> None:
         """Add the routes."""
@@ -151,7 +151,7 @@ class SilencePages:
     def _page(
         self, template: str, incident: Incident, *, status: int = 200, **values: Any
     ) -> web.Response:
-        said = card(incident, self._context)
+        said = card(incident, self.context)
         titles = {"acknowledge": "Acknowledge", "silence": "Silence", "undo": "Undo the silence"}
         title = titles[values["action"]]
         return page(template, status, title=title, card=said, quiet=incident.quiet, **values)

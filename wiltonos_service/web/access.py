@@ -24,9 +24,12 @@ class Access(Enum):
 
 def access_of(method: str, path: str) -> Access:
     """The access that a request needs. GET never changes state, so the method decides."""
-    if path.startswith("/-/") or path.rpartition("/")[2] == "metrics":
+    safe = method in SAFE_METHODS
+    if path == SESSION_PATH or (path.startswith("/-/") and safe):
         return Access.OPEN
-    return Access.READ if method in SAFE_METHODS else Access.CHANGE
+    if path.rpartition("/")[2] == "metrics":
+        return Access.OPEN
+    return Access.READ if safe else Access.CHANGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """A channel's own words."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from notifier.render import Chat, RenderContext, Template, check_template, render
+from notifier.render.samples import samples
+from notifier.render.template import VARIABLES
 from notifier.testing.slack_rules import possible_pings
 
 
@@ -67,7 +70,35 @@ def test_what_a_template_prints_is_escaped(
     assert "\\\\*\\\\*x" in said(Chat.DISCORD, made, context, text=source)
 
 
-def test_a_mistake_is_found_before_it_is_needed() -> None:
-    """check-config can name the line."""
-    assert check_template(Template(title="ok {{ title }}")) == ""
-    assert check_template(Template(text="line\n{% if %}")).startswith("text: line 2: ")
+@pytest.mark.parametrize(
+    ("source", "line", "what"),
+    [
+        ("ok\n{% if %}", 2, "Expected an expression"),
+        ("a\nb {{ titel }}", 2, "no variable 'titel'; did you mean 'title'?"),
+        ("{% for each in alerts %}\n{{ each.sumary }}{% endfor %}", 2, "an alert has no 'sumary'"),
+        ("\n\n{{ ended.strftime('%H') }}", 3, "firing incident"),
+        ("{{ labels.a.b }}", 1, "firing incident"),
+        ("{{ 'x' * 100 }}", 1, "for numbers"),
+        ("{{ 9 ** 99 }}", 1, "exponents"),
+        ("{{ range(10 ** 6) | length }}", 1, "5000 steps"),
+    ],
+)
+def test_a_mistake_is_found_before_it_is_needed(source: str, line: int, what: str) -> None:
+    """What cannot be read, a wrong name and a failing expression are named with their line."""
+    context = RenderContext(now=datetime(2026, 1, 1, tzinfo=UTC))
+    (mistake,) = check_template(Template(text=source), samples(context))
+    assert (mistake.part, mistake.line) == ("text", line)
+    assert what in mistake.what
+
+
+def test_every_variable_of_the_reference_is_there() -> None:
+    """A template that prints each of them is right."""
+    context = RenderContext(now=datetime(2026, 1, 1, tzinfo=UTC))
+    source = " ".join(f"{{{{ {name} }}}}" for name in VARIABLES)
+    assert check_template(Template(source, source), samples(context)) == []
+
+
+def test_what_a_template_prints_is_bounded(incident: Any, context: RenderContext) -> None:
+    """A loop that prints for ever is cut, and the message still fits."""
+    source = "{% for a in range(5000) %}{% for b in range(5000) %}x{% endfor %}{% endfor %}"
+    assert len(said(Chat.DISCORD, incident(), context, text=source)) < 7_000

@@ -1,0 +1,169 @@
+"""The channels in force: an outlet and a worker each, replaced while the service runs."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from notifier.building import make_context, make_outlet
+from notifier.clock import Clock
+from notifier.deliver.pacing import Budgets
+from notifier.instruments import Instruments
+from notifier.outlet import Actions
+from notifier.render import RenderContext
+from notifier.settings import Channel, Settings
+from notifier.store import SqlStore
+from notifier.worker import Announce, ChannelWorker
+from wiltonos_service.settings import Loaded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What every channel has around it, whatever the configuration says.
+
+    Attributes:
+        owner: identifies this process in leases.
+        doubtful: whether monitoring is dead.
+        actions: the links by which readers silence an incident.
+        announce: told of a channel's death and return.
+        settled: called when a row has changed.
+    """
+
+    store: SqlStore
+    clock: Clock
+    instruments: Instruments
+    owner: str
+    doubtful: Callable[[], bool]
+    actions: Actions
+    announce: Announce
+    settled: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A channel at work.
+
+    Attributes:
+        made_from: equal values would make the same channel.
+    """
+
+    made_from: tuple[Channel, RenderContext]
+    worker: ChannelWorker
+    stopping: asyncio.Event
+    tasks: tuple[asyncio.Task[None], ...]
+
+
+@dataclass
+class Channels:
+    """The workers of the configuration in force.
+
+    A channel that a new configuration leaves as it is goes on undisturbed. One that changes or
+    goes brings the requests under way to their end, under its own leases, while its successor
+    takes the other rows; both spend the same budgets.
+    """
+
+    around: Surroundings
+    session: aiohttp.ClientSession
+    _budgets: Budgets = field(default_factory=Budgets)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _leaving: set[asyncio.Task[None]] = field(default_factory=set)
+    _made: int = 0
+
+    def adopt(self, loaded: Loaded[Settings]) -> None:
+        """Let the channels be those of the configuration; all of them, or none on an error.
+
+        Raises:
+            SettingsError: a secret is missing; everything is as before.
+        """
+        wanted = loaded.settings.notifier.channels
+        workers = {
+            channel.name: (made_from, self._worker(channel, loaded))
+            for channel in wanted
+            if (made_from := _made_from(channel, loaded)) != self._known(channel.name)
+        }
+        names = {channel.name for channel in wanted}
+        for name in [*self._running]:
+            if name in workers or name not in names:
+                self._leave(self._running.pop(name))
+        for name, (made_from, worker) in workers.items():
+            self._running[name] = _start(made_from, worker)
+
+    @property
+    def workers(self) -> Mapping[str, ChannelWorker]:
+        """The worker of each channel."""
+        return {name: running.worker for name, running in self._running.items()}
+
+    @property
+    def degraded(self) -> list[str]:
+        """What does not work, one line each."""
+        found = [worker.degraded for worker in self.workers.values()]
+        for name, worker in self.workers.items():
+            template = worker.outlet.template
+            if template is not None and template.problem:
+                found.append(f"{name}: template failed, the default serves: {template.problem}")
+        return [line for line in found if line]
+
+    @property
+    def working(self) -> bool:
+        """Whether every worker runs."""
+        return not any(task.done() for each in self._running.values() for task in each.tasks)
+
+    def wake(self) -> None:
+        """There may be work."""
+        for running in self._running.values():
+            running.worker.wake()
+
+    async def end(self, seconds: float) -> None:
+        """Bring what is under way to its end, in so many seconds at most."""
+        for name in [*self._running]:
+            self._leave(self._running.pop(name))
+        if not self._leaving:
+            return
+        _, late = await asyncio.wait(self._leaving, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    def _known(self, name: str) -> tuple[Channel, RenderContext] | None:
+        running = self._running.get(name)
+        return running.made_from if running else None
+
+    def _leave(self, running: _Running) -> None:
+        running.stopping.set()
+        running.worker.wake()
+        for task in running.tasks:
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    def _worker(self, channel: Channel, loaded: Loaded[Settings]) -> ChannelWorker:
+        around, self._made = self.around, self._made + 1
+        outlet = make_outlet(
+            channel,
+            loaded,
+            session=self.session,
+            clock=around.clock,
+            budgets=self._budgets,
+            doubtful=around.doubtful,
+            actions=around.actions,
+            template_failed=lambda: around.instruments.template_failed(channel.name),
+        )
+        return ChannelWorker(
+            outlet=outlet,
+            store=around.store,
+            clock=around.clock,
+            # no two workers of a channel may hold the same lease
+            owner=f"{around.owner}.{self._made}",
+            instruments=around.instruments,
+            announce=around.announce,
+            settled=around.settled,
+        )
+
+
+def _made_from(channel: Channel, loaded: Loaded[Settings]) -> tuple[Channel, RenderContext]:
+    return channel, make_context(channel, loaded)
+
+
+def _start(made_from: tuple[Channel, RenderContext], worker: ChannelWorker) -> _Running:
+    stopping = asyncio.Event()
+    return _Running(made_from, worker, stopping, (asyncio.create_task(worker.run(stopping)),))

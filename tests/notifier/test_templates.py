@@ -1,0 +1,114 @@
+"""The templates of a channel: files, failures, and who is told."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from notifier.checking import mistakes
+from notifier.render import RenderContext
+from notifier.render.template import VARIABLES
+from notifier.settings import load
+from notifier.templates import ChannelTemplate, Source, check
+from notifier.testing.webhooks import alert, webhook
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CONTEXT = RenderContext(now=START)
+NONE = Source("title_template")
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    """The next message has the new words."""
+    file = tmp_path / "text.j2"
+    file.write_text("one")
+    template = ChannelTemplate("ops", NONE, Source("text_template", file=file))
+    assert template.current().text == "one"
+    file.write_text("another")
+    assert template.current().text == "another"
+
+
+def test_a_failure_is_told_once_until_the_sources_change(tmp_path: Path) -> None:
+    """One line, counted each time, visible until it is mended."""
+    file = tmp_path / "text.j2"
+    failures: list[int] = []
+    file.write_text("{{ 1 / 0 }}")
+    source = Source("text_template", file=file)
+    template = ChannelTemplate("ops", NONE, source, lambda: failures.append(1))
+    with capture_logs() as lines:
+        for _ in range(3):
+            template.current()
+            template.used("ZeroDivisionError")
+    assert [line["problem"] for line in lines] == ["ZeroDivisionError"]
+    assert len(failures) == 3
+    assert template.problem == "ZeroDivisionError"
+    file.write_text("mended")
+    template.current()
+    template.used("")
+    assert template.problem == ""
+
+
+def test_a_file_that_vanishes_leaves_the_default_and_is_told(tmp_path: Path) -> None:
+    """The message is sent all the same."""
+    template = ChannelTemplate("ops", NONE, Source("text_template", file=tmp_path / "none.j2"))
+    assert template.current().text is None
+    template.used("")
+    assert "none.j2: No such file" in template.problem
+
+
+def test_mistakes_name_file_line_and_fix(tmp_path: Path) -> None:
+    """As an editor can jump to them."""
+    file = tmp_path / "text.j2"
+    file.write_text("fine\n{{ titel }}\n")
+    (line,) = check("ops", NONE, Source("text_template", file=file), CONTEXT)
+    assert line == f"channel ops: {file}:2: there is no variable 'titel'; did you mean 'title'?"
+    gone = Source("title_template", file=tmp_path / "gone.j2")
+    (line,) = check("ops", gone, Source("text_template"), CONTEXT)
+    assert line.startswith(f"channel ops: title_template_file: {tmp_path}/gone.j2: No such file")
+
+
+def test_check_config_names_every_mistake_at_once(tmp_path: Path) -> None:
+    """Secrets that are none, and templates that fail, each with the file and the fix."""
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(
+        '[[notifier.channels]]\nname = "a"\nkind = "discord_webhook"\n'
+        'url = "https://example.org"\ntext_template = "{{ nope }}"\n'
+        '[[notifier.channels]]\nname = "b"\nkind = "slack"\nchannel = "C1"\n'
+        'token = "https://hooks.slack.com/services/1"\napp_token = "xoxb-1"\n'
+    )
+    found = mistakes(load(config=file, environ={}))
+    assert [line.removeprefix(f"{file}: channel ") for line in found] == [
+        (
+            "a: url: holds no Discord webhook address; put one there: "
+            "https://discord.com/api/webhooks/…, from the channel's settings, Integrations"
+        ),
+        "a: text_template, line 1: there is no variable 'nope'; known: " + ", ".join(VARIABLES),
+        (
+            "b: token: holds no bot token; put one there: "
+            "xoxb-…, from the app's page OAuth & Permissions"
+        ),
+        "b: app_token: holds no app token; put one there: xapp-…, with the scope connections:write",
+    ]
+
+
+@pytest.mark.parametrize(("source", "shown"), [("Φ: {{ title }}", True), ("{{ 1 / 0 }}", False)])
+async def test_a_channel_has_its_own_words(
+    start: Callable[..., Any], texts: dict[str, str], source: str, shown: bool
+) -> None:
+    """The template serves; one that fails leaves the default, and every reader can see why."""
+    own = f'{texts["discord"]}text_template = "{source}"\n'.replace("{{", "{{{{")
+    own = own.replace("}}", "}}}}")
+    run = await start(own)
+    await run.post(webhook(alert("A", starts_at=START)))
+    await run.delivered()
+    (message,) = run.discord.shown()
+    assert ("Φ: A is wrong" in message.text) is shown
+    degraded = (await run.get("/-/ready"))["degraded"]
+    failed = [line for line in degraded if "template" in line]
+    assert bool(failed) is not shown
+    async with run.http.get(f"{run.base}/metrics") as response:
+        page = await response.text()
+    count = 'wiltonos_notifier_template_failures_total{channel="discord"}'
+    assert f"{count} {0.0 if shown else 1.0}" in page
