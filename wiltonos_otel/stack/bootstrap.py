@@ -84,8 +84,8 @@ def _running(plan: Plan, mode: Mode) -> Record | None:
         return None
     if difference := record.differs_from(plan, mode):
         raise UsageError(
-            f"a stack is up already, and {difference}; "
-            "end it with wt metrics down, or ask for the same"
+            f"a stack is up already, and {difference}; end it with wt metrics down, "
+            f"or ask for the same: {record.command}"
         )
     return record
 

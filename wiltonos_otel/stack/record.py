@@ -1,6 +1,7 @@
 """``var/stack.json``: which stack is up, written by bootstrap, read by the other commands."""
 
 import secrets
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -54,15 +55,25 @@ class Record(BaseModel):
 
     def differs_from(self, plan: Plan, mode: Mode) -> str:
         """What of this stack the plan wants otherwise, for people; "" when nothing."""
+        moved = self.port_offset != plan.port_offset
         pairs = (
             (f"it runs as {self.mode}", self.mode != mode),
-            (f"its port offset is {self.port_offset}", self.port_offset != plan.port_offset),
-            ("its ports are others", self.ports != plan.ports.by_name()),
+            (f"its port offset is {self.port_offset}", moved),
+            ("its ports are others", not moved and self.ports != plan.ports.by_name()),
             ("it is a demo" if self.demo else "it is no demo", self.demo != plan.demo),
             (f"it reads {self.state_dir}", self.state_dir != plan.state_dir),
             (f"its configuration is {self.config}", self.config != plan.config),
         )
         return ", ".join(text for text, differs in pairs if differs)
+
+    @property
+    def command(self) -> str:
+        """What to type for this very stack."""
+        words = ["wt", "metrics", "bootstrap", f"--{self.mode}"]
+        words += ["--demo"] if self.demo else ["--state", str(self.state_dir)]
+        words += ["--port-offset", str(self.port_offset)] if self.port_offset else []
+        words += ["--config", str(self.config)] if self.config else []
+        return " ".join(map(shlex.quote, words))
 
 
 def describe(plan: Plan, mode: Mode, socket: Path | None = None) -> Record:

@@ -5,6 +5,7 @@ import os
 import pty
 import resource
 import select
+import shlex
 import signal
 import subprocess
 from io import FileIO
@@ -81,6 +82,10 @@ def test_another_stack_beside_it_is_refused(demo: "Checkout") -> None:
     assert code == 2
     assert "port offset" in said
     assert "wt metrics down" in said
+    same = shlex.split(said.strip().rpartition("ask for the same: ")[2])
+    code, said = demo.wt(*same[2:])
+    assert code == 0
+    assert "The stack is up already." in said
 
 
 def test_status_knows_every_service(demo: "Checkout") -> None:
