@@ -3,51 +3,54 @@
 import logging
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import requests
-from opentelemetry.exporter.otlp.proto.http import metric_exporter
-from opentelemetry.sdk.metrics.export import MetricsData
 
 from wiltonos_service.telemetry.transport import Attempt, CannotPackError, Outcome, Packed
 
+Data = TypeVar("Data")
+
 METRICS_PATH = "v1/metrics"
+TRACES_PATH = "v1/traces"
 # OTLP specification 1.x, "OTLP/HTTP Response": these may be tried again, other 4xx may not
 RETRYABLE_STATUSES = frozenset({408, 429})
 
 
-def metrics_url(endpoint: str) -> str:
-    """The address that metrics are posted to, from the base address of an OTLP receiver."""
+def signal_url(endpoint: str, path: str = METRICS_PATH) -> str:
+    """The address that a signal is posted to, from the base address of an OTLP receiver."""
     base = endpoint.rstrip("/")
-    return base if base.endswith(f"/{METRICS_PATH}") else f"{base}/{METRICS_PATH}"
+    return base if base.endswith(f"/{path}") else f"{base}/{path}"
 
 
-class OtlpHttp:
-    """Posts metrics as the stock exporter would; ``OTEL_EXPORTER_OTLP_*`` is its business.
+class OtlpHttp(Generic[Data]):
+    """Posts a signal as its stock exporter would; ``OTEL_EXPORTER_OTLP_*`` is its business.
 
     Encoding, headers, TLS and compression are those of the stock exporter, whose request is
     taken from it before it is sent, so that it can be sent again without encoding it again.
 
     Args:
-        url: the full address, with ``/v1/metrics``.
+        stock: the stock exporter of the signal.
+        url: the full address, with ``/v1/metrics`` or ``/v1/traces``.
         timeout_seconds: bound on connecting and on waiting for the answer, each.
     """
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
+    def __init__(self, stock: type[Any], url: str, timeout_seconds: float) -> None:
         self.target = url
+        self._stock = stock
         self._timeout_seconds = timeout_seconds
-        logging.getLogger(metric_exporter.__name__).addFilter(_not_while_packing)
+        logging.getLogger(stock.__module__).addFilter(_not_while_packing)
         self.reopen()
 
     def reopen(self) -> None:
         """Begin with new connections and new locks."""
         self._session = requests.Session()
         self._catching = _Catching()
-        self._exporter = metric_exporter.OTLPMetricExporter(
+        self._exporter = self._stock(
             endpoint=self.target, timeout=self._timeout_seconds, session=self._catching
         )
 
-    def pack(self, data: MetricsData) -> Packed:
+    def pack(self, data: Data) -> Packed:
         """The request of the stock exporter.
 
         Raises:

@@ -5,21 +5,23 @@ Headers, TLS and compression come from ``OTEL_EXPORTER_OTLP_*`` as the stock exp
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceResponse,
-)
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics.export import MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.re import parse_env_headers
 
 from wiltonos_service.telemetry.transport import Attempt, CannotPackError, Outcome, Packed
 
-METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+Data = TypeVar("Data")
+
 # OTLP specification 1.x, "OTLP/gRPC Response": these may be tried again. RESOURCE_EXHAUSTED may
 # only with a hint of the server, but a queue that forgets nothing may as well ask again.
 RETRYABLE = frozenset(
@@ -35,18 +37,47 @@ RETRYABLE = frozenset(
 )
 
 
-class OtlpGrpc:
-    """Calls the metrics service of an OTLP receiver.
+@dataclass(frozen=True, slots=True)
+class Service(Generic[Data]):
+    """What differs between the signals.
+
+    Attributes:
+        signal: as it stands in ``OTEL_EXPORTER_OTLP_<signal>_*``.
+        method: what is called.
+        encode: makes the message.
+    """
+
+    signal: str
+    method: str
+    encode: Callable[[Data], Any]
+
+
+METRICS: Service[MetricsData] = Service(
+    "METRICS", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", encode_metrics
+)
+TRACES: Service[Sequence[ReadableSpan]] = Service(
+    "TRACES", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", encode_spans
+)
+
+
+class OtlpGrpc(Generic[Data]):
+    """Calls the service of one signal of an OTLP receiver.
 
     Args:
+        service: of the signal.
         endpoint: base URL, ``http://`` without TLS and ``https://`` with it.
         timeout_seconds: bound on a call.
         environ: the environment.
     """
 
     def __init__(
-        self, endpoint: str, timeout_seconds: float, environ: Mapping[str, str] | None = None
+        self,
+        service: Service[Data],
+        endpoint: str,
+        timeout_seconds: float,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
+        self._service = service
         self.target = endpoint
         self._timeout_seconds = timeout_seconds
         self._environ = os.environ if environ is None else environ
@@ -56,14 +87,14 @@ class OtlpGrpc:
         self._compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
         self._channel: grpc.Channel | None = None
 
-    def pack(self, data: MetricsData) -> Packed:
+    def pack(self, data: Data) -> Packed:
         """The message of a call.
 
         Raises:
             CannotPackError: it cannot be encoded.
         """
         try:
-            return Packed(encode_metrics(data).SerializeToString())
+            return Packed(self._service.encode(data).SerializeToString())
         except Exception as error:
             raise CannotPackError(f"the batch cannot be encoded: {type(error).__name__}") from error
 
@@ -71,10 +102,9 @@ class OtlpGrpc:
         """Call once."""
         if self._channel is None:
             self._channel = self._open()
-        call: grpc.UnaryUnaryMultiCallable[bytes, ExportMetricsServiceResponse] = (
-            self._channel.unary_unary(
-                METHOD, response_deserializer=ExportMetricsServiceResponse.FromString
-            )
+        # without a deserializer the answer stays as it is: nothing in it matters
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
+            self._service.method
         )
         try:
             call(
@@ -118,5 +148,5 @@ class OtlpGrpc:
         return Path(path).read_bytes() if path else None
 
     def _variable(self, name: str) -> str:
-        of_metrics = self._environ.get(f"OTEL_EXPORTER_OTLP_METRICS_{name}")
-        return of_metrics or self._environ.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
+        of_signal = self._environ.get(f"OTEL_EXPORTER_OTLP_{self._service.signal}_{name}")
+        return of_signal or self._environ.get(f"OTEL_EXPORTER_OTLP_{name}") or ""

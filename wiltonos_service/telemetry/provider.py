@@ -2,14 +2,14 @@
 
 import os
 import socket
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 from opentelemetry import metrics
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
@@ -25,10 +25,11 @@ from opentelemetry.sdk.resources import (
 )
 
 from wiltonos_service.errors import SettingsError
+from wiltonos_service.telemetry.bounded import bounded
 from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.limits import cardinality_limits
-from wiltonos_service.telemetry.otlp import OtlpHttp, metrics_url
-from wiltonos_service.telemetry.push import Prepare, PushHealth, QueueingExporter
+from wiltonos_service.telemetry.otlp import OtlpHttp, signal_url
+from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
 from wiltonos_service.telemetry.ticker import Ticker
 from wiltonos_service.telemetry.transport import Sender
 
@@ -126,14 +127,14 @@ class Telemetry:
         readers: Sequence[MetricReader] = (),
     ) -> None:
         self.scrape = scrape
-        self.push: QueueingExporter | None = None
+        self.push: Queue[MetricsData] | None = None
         self._instance = ""
         self._ticker: Ticker | None = None
         all_readers = [*readers]
         if push and push.endpoint and _push_allowed(os.environ):
-            self.push = _exporter(push, self._prepare(push.prepare))
+            self.push = _queue(push)
             pushing = PeriodicExportingMetricReader(
-                self.push,
+                QueueingExporter(self.push, self._prepare(push.prepare)),
                 # never by itself: the SDK's thread ends at a CancelledError, and its locks do
                 # not outlive a fork
                 export_interval_millis=inf,
@@ -159,9 +160,9 @@ class Telemetry:
 
         def deliver() -> None:
             self._collect()
-            done.append(push.force_flush(seconds * 1000))
+            done.append(push.flush(seconds))
 
-        _bounded(deliver, seconds)
+        bounded(deliver, seconds)
         return done == [True]
 
     def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> None:
@@ -176,7 +177,7 @@ class Telemetry:
 
         if self._ticker:
             self._ticker.stop()
-        _bounded(end, seconds)
+        bounded(end, seconds)
 
     def _collect(self) -> None:
         if self._ticker:
@@ -213,46 +214,57 @@ def _as_instance(data: MetricsData, instance: str) -> MetricsData:
     )
 
 
-def _exporter(push: Push, prepare: Prepare) -> QueueingExporter:
-    return QueueingExporter(
+def _queue(push: Push) -> Queue[MetricsData]:
+    return Queue(
         _sender(push),
         max_batches=max(1, round(QUEUE_SECONDS / push.interval_seconds)),
         retry_seconds=min(1.0, push.interval_seconds),
-        prepare=prepare,
     )
 
 
-def _sender(push: Push) -> Sender:
+def _sender(push: Push) -> Sender[MetricsData]:
     protocol = push.protocol or protocol_of(os.environ)
     if protocol == HTTP:
-        return OtlpHttp(metrics_url(push.endpoint), push.timeout_seconds)
+        url = signal_url(push.endpoint)
+        return OtlpHttp(OTLPMetricExporter, url, push.timeout_seconds)
+    grpc = grpc_transport(protocol)
+    sender: Sender[MetricsData] = grpc.OtlpGrpc(grpc.METRICS, push.endpoint, push.timeout_seconds)
+    return sender
+
+
+def grpc_transport(protocol: str) -> Any:
+    """The module that speaks gRPC.
+
+    Raises:
+        SettingsError: that is not the protocol asked for, or the extra is not installed.
+    """
     if protocol != GRPC:
         raise SettingsError(f"OTEL_EXPORTER_OTLP_PROTOCOL={protocol!r}: state {HTTP!r} or {GRPC!r}")
     try:
-        from wiltonos_service.telemetry.otlp_grpc import OtlpGrpc  # noqa: PLC0415 - an extra
+        from wiltonos_service.telemetry import otlp_grpc  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise SettingsError(
             f'{error.name} is not installed; run: pip install "wiltonos-otel[grpc]"'
         ) from None
-    return OtlpGrpc(push.endpoint, push.timeout_seconds)
+    return otlp_grpc
 
 
-def protocol_of(environ: Mapping[str, str]) -> str:
+def protocol_of(environ: Mapping[str, str], signal: str = "METRICS") -> str:
     """The protocol that the standard variables state (OpenTelemetry specification, OTLP)."""
-    of_metrics = environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL")
-    return of_metrics or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or HTTP
+    of_signal = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL")
+    return of_signal or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or HTTP
+
+
+def sdk_disabled(environ: Mapping[str, str]) -> bool:
+    """Whether ``OTEL_SDK_DISABLED`` says so (OpenTelemetry specification, SDK environment)."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 def _push_allowed(environ: Mapping[str, str]) -> bool:
-    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return not disabled and environ.get("OTEL_METRICS_EXPORTER", "").strip().lower() != "none"
-
-
-def _bounded(work: Callable[[], object], seconds: float) -> None:
-    """Run in a daemon thread: a signal handler may hold a lock that a collection needs."""
-    thread = threading.Thread(target=work, name="wiltonos-telemetry-end", daemon=True)
-    thread.start()
-    thread.join(seconds)
+    return (
+        not sdk_disabled(environ)
+        and environ.get("OTEL_METRICS_EXPORTER", "").strip().lower() != "none"
+    )
 
 
 def observe_push(provider: metrics.MeterProvider, push: Pushing) -> None:

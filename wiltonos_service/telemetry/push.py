@@ -1,4 +1,4 @@
-"""A metric exporter that never blocks a collection: a bounded queue, and a thread that sends it.
+"""Exporters that never block a collection: a bounded queue, and a thread that sends it.
 
 While the receiver is away, batches wait with the times at which they were measured, oldest
 first; nothing is lost until the queue is full, and what is lost is counted and said.
@@ -11,7 +11,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from opentelemetry.sdk.metrics import (
     Counter,
@@ -58,6 +58,7 @@ CUMULATIVE: dict[type, AggregationTemporality] = dict.fromkeys(
 # ten thousand loops of a second each for some five minutes, anything smaller for longer
 MAX_BYTES = 64 << 20
 
+Data = TypeVar("Data")
 Prepare = Callable[[MetricsData], MetricsData]
 
 
@@ -82,35 +83,31 @@ class PushHealth:
     queued: int
 
 
-class QueueingExporter(MetricExporter):
-    """Takes each collection at once and delivers it from a thread of its own, in order.
+class Queue(Generic[Data]):
+    """Takes each batch at once and delivers it from a thread of its own, in order.
 
     Args:
         sender: the transport.
-        max_batches: how many collections may wait.
-        max_bytes: how much of them may wait, compressed; bounds the memory of wide collections.
+        max_batches: how many batches may wait.
+        max_bytes: how much of them may wait, compressed; bounds the memory of wide batches.
         retry_seconds: pause after a failed attempt.
-        close_seconds: how long ``shutdown`` may take.
-        prepare: changes each collection before it is queued; must not block.
+        close_seconds: how long ``close`` may take.
     """
 
     def __init__(
         self,
-        sender: Sender,
+        sender: Sender[Data],
         *,
         max_batches: int,
         max_bytes: int = MAX_BYTES,
         retry_seconds: float = 1.0,
         close_seconds: float = 1.0,
-        prepare: Prepare | None = None,
     ) -> None:
-        super().__init__(preferred_temporality=dict(CUMULATIVE))
         self._sender = sender
         self._max_batches = max_batches
         self._max_bytes = max_bytes
         self._retry_seconds = retry_seconds
         self._close_seconds = close_seconds
-        self._prepare = prepare
         self._fresh: list[Packed] = []
         self._bytes = 0
         self._ended = False
@@ -118,20 +115,17 @@ class QueueingExporter(MetricExporter):
         this = weakref.WeakMethod(self._begin_in_child)
         os.register_at_fork(after_in_child=lambda: (begin := this()) and begin())
 
-    def export(
-        self,
-        metrics_data: MetricsData,
-        timeout_millis: float = 10_000,  # noqa: ARG002 - never waits
-        **kwargs: Any,  # noqa: ARG002 - the base class passes more on some versions
-    ) -> MetricExportResult:
-        """Queue a collection. Never waits; the oldest gives way when the queue is full."""
-        data = self._prepare(metrics_data) if self._prepare else metrics_data
+    def put(self, data: Data) -> bool:
+        """Queue a batch; False when it cannot be encoded.
+
+        Never waits; the oldest gives way when the queue is full.
+        """
         try:
             packed = self._sender.pack(data)
         except CannotPackError as error:
             with self._changed:
                 self._lose(str(error))
-            return MetricExportResult.FAILURE
+            return False
         with self._changed:
             # what still waits when more comes is likely to wait for long
             self._bytes -= sum(waiting.squeeze() for waiting in self._fresh)
@@ -140,18 +134,16 @@ class QueueingExporter(MetricExporter):
             self._bytes += packed.size
             self._make_room()
             self._changed.notify_all()
-        return MetricExportResult.SUCCESS
+        return True
 
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+    def flush(self, seconds: float) -> bool:
         """Wait until what is queued now is settled; False when time or receiver do not allow it."""
         with self._changed:
             failed, due = self._failed, self._settled + self._waiting()
-            self._changed.wait_for(
-                lambda: self._settled >= due or self._failed > failed, timeout_millis / 1000
-            )
+            self._changed.wait_for(lambda: self._settled >= due or self._failed > failed, seconds)
             return self._settled >= due
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
+    def close(self) -> None:
         """Try what is queued once more, within ``close_seconds``, and end.
 
         A receiver that failed just now gets a third of the time to come back.
@@ -292,3 +284,39 @@ class QueueingExporter(MetricExporter):
             len(self._queue) + 1,
             self._lost,
         )
+
+
+class QueueingExporter(MetricExporter):
+    """Exports metrics through a queue.
+
+    Args:
+        queue: delivers them.
+        prepare: changes each collection before it is queued; must not block.
+    """
+
+    def __init__(self, queue: Queue[MetricsData], prepare: Prepare | None = None) -> None:
+        super().__init__(preferred_temporality=dict(CUMULATIVE))
+        self._prepare = prepare
+        self._queue = queue
+
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - never waits
+        **kwargs: Any,  # noqa: ARG002 - the base class passes more on some versions
+    ) -> MetricExportResult:
+        """Queue a collection; never waits."""
+        data = self._prepare(metrics_data) if self._prepare else metrics_data
+        return MetricExportResult.SUCCESS if self._queue.put(data) else MetricExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Wait until what is queued now is settled; False when time or receiver do not allow it."""
+        return self._queue.flush(timeout_millis / 1000)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
+        """Try what is queued once more, and end."""
+        self._queue.close()
+
+    def health(self) -> PushHealth:
+        """What became of the batches so far."""
+        return self._queue.health()

@@ -1,15 +1,17 @@
-"""A collection on its way: packed once, sent as often as it takes, and what came of it."""
+"""A batch on its way: packed once, sent as often as it takes, and what came of it."""
 
 import zlib
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
-
-from opentelemetry.sdk.metrics.export import MetricsData
+from typing import Any, Protocol, TypeVar
 
 # a collection that waits is one among many that differ in little: the fastest level takes
 # nine tenths of it away
 _LEVEL = 1
+
+
+# what a signal collects: metrics or spans
+Data_contra = TypeVar("Data_contra", contravariant=True)
 
 
 class Outcome(Enum):
@@ -34,14 +36,14 @@ class Attempt:
 
 
 class CannotPackError(Exception):
-    """A collection cannot be encoded, and never will be."""
+    """A batch cannot be encoded, and never will be."""
 
 
 class Packed:
-    """A collection as it goes over the wire.
+    """A batch as it goes over the wire.
 
     Args:
-        body: the encoded collection.
+        body: the encoded batch.
         envelope: what else the transport needs to send it.
         dense: the body is compressed already.
     """
@@ -56,7 +58,7 @@ class Packed:
 
     @property
     def body(self) -> bytes:
-        """The encoded collection."""
+        """The encoded batch."""
         return zlib.decompress(self._body) if self._squeezed else self._body
 
     @property
@@ -73,8 +75,8 @@ class Packed:
         return before - len(self._body)
 
 
-class Sender(Protocol):
-    """Delivers collections.
+class Sender(Protocol[Data_contra]):
+    """Delivers batches of one signal.
 
     Attributes:
         target: where to, for people.
@@ -82,7 +84,7 @@ class Sender(Protocol):
 
     target: str
 
-    def pack(self, data: MetricsData) -> Packed:
+    def pack(self, data: Data_contra) -> Packed:
         """Encode for the wire, without input or output.
 
         Raises:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
 
-from wiltonos_service.telemetry.push import QueueingExporter
+from wiltonos_service.telemetry.push import Queue
 from wiltonos_service.telemetry.transport import Attempt, Outcome, Packed
 
 DELIVERED = Attempt(Outcome.DELIVERED)
@@ -51,14 +51,12 @@ def receiver() -> Receiver:
     return Receiver()
 
 
-def exporter(receiver: Receiver, max_batches: int = 3) -> QueueingExporter:
+def exporter(receiver: Receiver, max_batches: int = 3) -> Queue[MetricsData]:
     """A queue of three that tries again at once."""
-    return QueueingExporter(
-        receiver, max_batches=max_batches, retry_seconds=0.005, close_seconds=0.6
-    )
+    return Queue(receiver, max_batches=max_batches, retry_seconds=0.005, close_seconds=0.6)
 
 
-def until(exporter: QueueingExporter, holds: Callable[[], object]) -> None:
+def until(exporter: Queue[MetricsData], holds: Callable[[], object]) -> None:
     """Wait for a change of the queue that makes it true."""
     with exporter._changed:
         assert exporter._changed.wait_for(holds, 10)
@@ -77,10 +75,10 @@ def test_oldest_gives_way_when_the_queue_is_full(
     queue = exporter(receiver)
     sent = batches(10)
     for data in sent:
-        queue.export(data)
+        queue.put(data)
     until(queue, lambda: queue._failed)
     receiver.answer = DELIVERED
-    assert queue.force_flush(5000) or queue.force_flush(5000)
+    assert queue.flush(5) or queue.flush(5)
     assert [id(data) for data in receiver.taken] == [
         id(data) for data in sent[-len(receiver.taken) :]
     ]
@@ -88,7 +86,7 @@ def test_oldest_gives_way_when_the_queue_is_full(
     assert health.lost == 10 - len(receiver.taken)
     assert health.delivered == len(receiver.taken) <= 4
     assert len([line for line in caplog.messages if "are lost" in line]) == 1
-    queue.shutdown()
+    queue.close()
 
 
 def test_batch_that_is_refused_for_good_does_not_block_the_others(
@@ -98,14 +96,14 @@ def test_batch_that_is_refused_for_good_does_not_block_the_others(
     receiver.answer = REFUSED
     queue = exporter(receiver)
     for data in batches(2):
-        queue.export(data)
+        queue.put(data)
     until(queue, lambda: queue._lost == 2)
     receiver.answer = DELIVERED
-    queue.export(MetricsData([]))
-    assert queue.force_flush(5000)
+    queue.put(MetricsData([]))
+    assert queue.flush(5)
     assert queue.health().delivered == 1
     assert len([line for line in caplog.messages if "are lost: HTTP 400" in line]) == 1
-    queue.shutdown()
+    queue.close()
 
 
 def test_collection_is_not_held_up_by_a_receiver_that_hangs(receiver: Receiver) -> None:
@@ -113,12 +111,12 @@ def test_collection_is_not_held_up_by_a_receiver_that_hangs(receiver: Receiver) 
     receiver.open.clear()
     queue = exporter(receiver, max_batches=100)
     for data in batches(50):
-        queue.export(data)
+        queue.put(data)
     assert queue.health().queued == 50
     receiver.open.set()
-    assert queue.force_flush(5000)
+    assert queue.flush(5)
     assert len(receiver.taken) == 50
-    queue.shutdown()
+    queue.close()
 
 
 def test_shutdown_leaves_a_hanging_receiver_behind(
@@ -127,8 +125,8 @@ def test_shutdown_leaves_a_hanging_receiver_behind(
     """It says how many were left, after the time it was given."""
     receiver.open.clear()
     queue = exporter(receiver)
-    queue.export(MetricsData([]))
-    queue.shutdown()
+    queue.put(MetricsData([]))
+    queue.close()
     assert "ends with 1 unsent pushes" in caplog.text
     receiver.open.set()
 
@@ -140,7 +138,7 @@ def test_change_of_reason_is_said_and_its_repetition_is_not(
     caplog.set_level(logging.INFO)
     receiver.answer = AWAY
     queue = exporter(receiver)
-    queue.export(MetricsData([]))
+    queue.put(MetricsData([]))
     until(queue, lambda: queue._failed >= 5)
     receiver.answer = Attempt(Outcome.RETRY, "HTTP 503 Service Unavailable")
     until(queue, lambda: queue._failing.startswith("HTTP 503"))
@@ -152,7 +150,7 @@ def test_change_of_reason_is_said_and_its_repetition_is_not(
         "fails: HTTP 503 Service Unavailable",
         "works again",
     ]
-    queue.shutdown()
+    queue.close()
 
 
 def test_queue_outlives_a_transport_that_raises(
@@ -162,30 +160,30 @@ def test_queue_outlives_a_transport_that_raises(
     with monkeypatch.context() as stumbling:
         stumbling.setattr(receiver, "send", lambda _data: 1 / 0)
         queue = exporter(receiver)
-        queue.export(MetricsData([]))
+        queue.put(MetricsData([]))
         until(queue, lambda: queue._lost == 1)
-    queue.export(MetricsData([]))
-    assert queue.force_flush(5000)
+    queue.put(MetricsData([]))
+    assert queue.flush(5)
     assert queue.health().delivered == 1
     assert "ZeroDivisionError" in caplog.text
-    queue.shutdown()
+    queue.close()
 
 
 def test_wide_collections_are_bounded_by_their_compressed_size(receiver: Receiver) -> None:
     """What waits is kept small, and the oldest give way when it is still too much."""
     receiver.answer = AWAY
-    queue = QueueingExporter(
+    queue = Queue(
         receiver, max_batches=1000, max_bytes=2000, retry_seconds=0.005, close_seconds=0.1
     )
     for data in batches(200):
-        queue.export(data)
+        queue.put(data)
     with queue._changed:
         assert queue._bytes <= 2000
         # uncompressed there would be room for two
         assert len(queue._queue) > 20
         assert queue._bytes == sum(packed.size for packed in queue._queue)
     receiver.answer = DELIVERED
-    assert queue.force_flush(5000) or queue.force_flush(5000)
+    assert queue.flush(5) or queue.flush(5)
     with queue._changed:
         assert queue._bytes == 0
-    queue.shutdown()
+    queue.close()
