@@ -28,6 +28,7 @@ from notifier.reloading import Reloading
 from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
 from notifier.store import Backlog, Ingest, SqlStore, open_store
+from notifier.traces import Traces
 from notifier.web.api import Api
 from notifier.web.events import Changes
 from notifier.web.health import Health
@@ -40,6 +41,7 @@ from wiltonos_service.settings import Loaded
 from wiltonos_service.telemetry.endpoint import ScrapeEndpoint
 from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
 from wiltonos_service.telemetry.scrape import StockReader
+from wiltonos_service.telemetry.spans import TracePush, Tracing, make_tracing
 from wiltonos_service.web.serve import serve
 
 SERVICE = "wiltonos-notifier"
@@ -83,8 +85,11 @@ class NotifierService:
         self.clock = clock or SystemClock()
         self.listen = Listen.parse(self.table.listen)
         self.guard = make_guard(loaded)
+        identity = Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset)
+        self.tracing = _tracing(loaded, identity)
+        self.traces = Traces(self.tracing.provider if self.tracing else None)
         self.telemetry = Telemetry(
-            Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset),
+            identity,
             push=Push(loaded.settings.telemetry.otlp_endpoint, PUSH_SECONDS),
             scrape=StockReader(),
         )
@@ -123,7 +128,8 @@ class NotifierService:
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
             await self.store.close()
-            await asyncio.to_thread(self.telemetry.shutdown)
+            ends = [self.telemetry.shutdown, *([self.tracing.shutdown] if self.tracing else [])]
+            await asyncio.gather(*(asyncio.to_thread(end) for end in ends))
 
     async def _recover(self, store: SqlStore) -> None:
         """Take over what a process that died has left."""
@@ -178,6 +184,7 @@ class NotifierService:
             accepted=self._accepted,
             refused=self._announce_refusal,
             beat=self.deadman.beat,
+            traces=self.traces,
         ).install(app)
         Api(store, self.clock, self._wake).install(app)
         Health(store, self.clock, self.degraded).install(app)
@@ -214,9 +221,10 @@ class NotifierService:
             problems.append(f"new configuration refused: {self.reloading.problem}")
         if self.deadman.down:
             problems.append("alerting is down: the Watchdog is silent")
-        push = self.telemetry.push.health() if self.telemetry.push else None
-        if push and push.failing:
-            problems.append(f"push to {push.target} fails: {push.failing}")
+        for pushing in (self.telemetry.push, self.tracing):
+            push = pushing.health() if pushing else None
+            if push and push.failing:
+                problems.append(f"push to {push.target} fails: {push.failing}")
         return problems
 
     async def _working(self, _app: web.Application) -> AsyncIterator[None]:
@@ -233,6 +241,7 @@ class NotifierService:
                 actions=self.silences.offers,
                 announce=self._announce_channel,
                 settled=self.changes.note,
+                traces=self.traces,
             )
             channels = self.channels = Channels(around, session)
             channels.adopt(self.loaded)
@@ -312,3 +321,10 @@ class NotifierService:
         removed = await self.store.prune(before, bound)
         if removed:
             log.info("old incidents and letters removed", count=removed)
+
+
+def _tracing(loaded: Loaded[Settings], identity: Identity) -> Tracing | None:
+    telemetry = loaded.settings.telemetry
+    if not telemetry.traces:
+        return None
+    return make_tracing(identity, TracePush(telemetry.otlp_endpoint, telemetry.traces_endpoint))

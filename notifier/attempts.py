@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -18,6 +18,7 @@ from notifier.instruments import Instruments
 from notifier.outlet import Outlet, marker
 from notifier.settling import delivered, settle, told, worth_telling
 from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store
+from notifier.traces import OFF, Traces, Trail, ended
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,7 @@ class Attempts:
         store_failed: told of a database that could not take the settlement, each time.
         backoff: how long to wait after a failure that passes.
         rng: the jitter of the waits.
+        traces: makes a span of each request.
     """
 
     outlet: Outlet
@@ -59,16 +61,20 @@ class Attempts:
     store_failed: Callable[[StoreError], None] = lambda _error: None
     backoff: Backoff = BACKOFF
     rng: random.Random = field(default_factory=random.Random)
+    traces: Traces = OFF
 
     async def work(self, claim: Claim) -> Outcome | None:
         """Bring a claim to its settlement, which is committed on return.
 
         Returns the chat's answer; None where nothing was sent.
         """
-        attempt = await self._attempt(claim)
+        trail = self.traces.trail(claim, self.outlet.chat.value)
+        attempt = await self._attempt(claim, trail)
         killpoints.reached(killpoints.AFTER_SEND)
         now = self.clock.now()
-        kept = await self._settle(claim, attempt)
+        kept = await self._settle(
+            claim, replace(attempt, settlement=trail.kept(attempt.settlement))
+        )
         killpoints.reached(killpoints.AFTER_RECEIPT)
         if isinstance(attempt.settlement, Delivered) and kept:
             self._count_delivery(claim, now)
@@ -95,7 +101,7 @@ class Attempts:
             log.warning("lease lost", channel=self.outlet.name, incident=claim.incident.id)
         return kept
 
-    async def _attempt(self, claim: Claim) -> _Attempt:
+    async def _attempt(self, claim: Claim, trail: Trail) -> _Attempt:
         claimed_at = self.clock.monotonic()
         settlement = self._needless(claim) or await self._found(claim)
         if settlement is not None:
@@ -109,14 +115,14 @@ class Attempts:
         message = self.outlet.message(
             claim.incident, claim.operation, self.clock.now(), claim.reasons
         )
-        outcome = await self._send(claim, message)
+        outcome = await self._send(claim, message, trail)
         refused = None
         if outcome.kind is OutcomeKind.PAYLOAD_REFUSED:
             # say it plainly at once, and keep what was refused for whoever mends it
             payload = orjson.dumps(message.payload, default=str).decode()
             refused = Refused(outcome.detail, payload)
             plain = Rendered(message.plain, message.plain, message.marker)
-            outcome = await self._send(claim, plain)
+            outcome = await self._send(claim, plain, trail)
         settlement = settle(claim, outcome, self.clock.now(), self.backoff, self.rng)
         return _Attempt(settlement, outcome, refused)
 
@@ -162,15 +168,17 @@ class Attempts:
                 return max(wait, 0.0)
             await self.clock.sleep(wait)
 
-    async def _send(self, claim: Claim, message: Rendered) -> Outcome:
+    async def _send(self, claim: Claim, message: Rendered, trail: Trail) -> Outcome:
         deliverer = self.outlet.deliverer
         receipt = claim.receipt or Receipt("", "")
-        match claim.operation:
-            case Operation.EDIT:
-                outcome = await deliverer.edit(receipt, message)
-            case Operation.REPLY:
-                outcome = await deliverer.reply(receipt, message)
-            case _:
-                outcome = await deliverer.post(message)
+        with trail.attempt() as span:
+            match claim.operation:
+                case Operation.EDIT:
+                    outcome = await deliverer.edit(receipt, message)
+                case Operation.REPLY:
+                    outcome = await deliverer.reply(receipt, message)
+                case _:
+                    outcome = await deliverer.post(message)
+            ended(span, outcome)
         self.instruments.attempt(self.outlet.name, outcome.kind)
         return outcome

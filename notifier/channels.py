@@ -14,6 +14,7 @@ from notifier.outlet import Actions
 from notifier.render import RenderContext
 from notifier.settings import Channel, Settings
 from notifier.store import SqlStore
+from notifier.traces import Traces
 from notifier.worker import Announce, ChannelWorker
 from wiltonos_service.settings import Loaded
 
@@ -28,6 +29,7 @@ class Surroundings:
         actions: the links by which readers silence an incident.
         announce: told of a channel's death and return.
         settled: called when a row has changed.
+        traces: makes the spans.
     """
 
     store: SqlStore
@@ -38,6 +40,7 @@ class Surroundings:
     actions: Actions
     announce: Announce
     settled: Callable[[], None]
+    traces: Traces
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ class Channels:
             instruments=around.instruments,
             announce=around.announce,
             settled=around.settled,
+            traces=around.traces,
         )
 
 

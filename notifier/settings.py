@@ -17,6 +17,7 @@ from wiltonos_service.settings import (
     Table,
     Tree,
     load_settings,
+    traces_of,
 )
 
 
@@ -204,11 +205,16 @@ class Telemetry(BaseModel):
     Attributes:
         otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended. ``""``
             pushes nowhere: for who scrapes ``/metrics``, or has no use for them.
+        traces: whether the notifier makes spans, and pushes them to ``otlp_endpoint``.
+        traces_endpoint: full URL to push spans to instead, with its path; ``""`` is
+            ``otlp_endpoint`` with ``/v1/traces``.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     otlp_endpoint: StackUrl = "http://127.0.0.1:4318"
+    traces: bool = False
+    traces_endpoint: str = ""
 
 
 class Settings(Table):
@@ -231,12 +237,20 @@ def load(
         SettingsError: a value, a key or a file is wrong.
     """
     environ = os.environ if environ is None else environ
-    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     return load_settings(
         Settings,
         config=config,
         arguments=arguments,
-        otel={"telemetry": {"otlp_endpoint": endpoint}} if endpoint else None,
+        otel=_otel(environ),
         offset=offset,
         environ=environ,
     )
+
+
+def _otel(environ: Mapping[str, str]) -> Tree | None:
+    """What the standard variables say about our keys (OpenTelemetry specification, SDK env)."""
+    told: Tree = {}
+    if endpoint := environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        told["otlp_endpoint"] = endpoint
+    told |= traces_of(environ)
+    return {"telemetry": told} if told else None

@@ -19,6 +19,7 @@ from notifier.errors import StoreError
 from notifier.instruments import Instruments
 from notifier.outlet import Outlet
 from notifier.store.base import SENDING, Allowance, Claim, Lease, Store
+from notifier.traces import OFF, Traces
 from wiltonos_service.logs import ChangeLog
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class ChannelWorker:
         instruments: counts what happens.
         announce: told of the channel's death (the reason) and of its return ("").
         settled: called when a row has changed.
+        traces: makes the spans.
     """
 
     outlet: Outlet
@@ -67,6 +69,7 @@ class ChannelWorker:
     instruments: Instruments
     announce: Announce = _say_nothing
     settled: Callable[[], None] = lambda: None
+    traces: Traces = OFF
     backoff: Backoff = BACKOFF
     rng: random.Random = field(default_factory=random.Random)
     circuit: Circuit = field(default_factory=Circuit)
@@ -88,6 +91,7 @@ class ChannelWorker:
             store_failed=lambda error: self._say("store", str(error)),
             backoff=self.backoff,
             rng=self.rng,
+            traces=self.traces,
         )
 
     @property
@@ -199,7 +203,9 @@ class ChannelWorker:
 
     async def _work_safely(self, claim: Claim) -> None:
         try:
-            await self._work(claim)
+            # what is logged and measured meanwhile belongs to the trace as well
+            with self.traces.following(claim.incident):
+                await self._work(claim)
         except StoreError as error:
             self._say("store", str(error))
         except Exception:

@@ -96,10 +96,15 @@ class Telemetry(Table):
         otlp_endpoint: base URL of an OTLP/HTTP receiver; ``/v1/metrics`` is appended. ``""``
             pushes nowhere: for who scrapes ``/metrics``, or has no use for them.
         export_interval_seconds: seconds between two pushes.
+        traces: whether alerts are traced on their way to the chats.
+        traces_endpoint: full URL of the OTLP/HTTP receiver that keeps the traces, with its path;
+            ``""`` is ``otlp_endpoint`` with ``/v1/traces``.
     """
 
     otlp_endpoint: StackUrl = "http://127.0.0.1:4318"
     export_interval_seconds: float = Field(default=1, gt=0)
+    traces: bool = False
+    traces_endpoint: str = ""
 
 
 class Exporter(HttpService):

@@ -1,30 +1,17 @@
 """Structured logs: one line per event, secrets taken out, levels kept in one place."""
 
 import logging
-import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 
-# what a secret looks like, wherever it turns up: Slack tokens, hook paths, bearer headers
-_PATTERNS = (
-    (re.compile(r"xox[abposr]-[A-Za-z0-9-]+|xapp-[A-Za-z0-9-]+"), "[slack token]"),
-    (re.compile(r"(/services/)[A-Za-z0-9_/-]+"), r"\1[secret]"),
-    (re.compile(r"(/webhooks/\d+/)[A-Za-z0-9_.-]+"), r"\1[secret]"),
-    (re.compile(r"(?i)(bearer\s+)[A-Za-z0-9._~+/=-]+"), r"\1[secret]"),
-    (re.compile(r"(\w+://[^/\s:@]*:)[^/\s@]+@"), r"\1[secret]@"),
-)
+from wiltonos_service.redaction import redact
+
 # libraries that log whole URLs at INFO
 _LOUD = ("slack_sdk", "httpx", "httpcore", "urllib3", "watchfiles", "aiohttp.access", "asyncio")
-
-
-def redact(text: str) -> str:
-    """The text without anything that looks like a secret."""
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -32,6 +19,19 @@ def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
         key: redact(value) if isinstance(value, str) else _plain(value)
         for key, value in event.items()
     }
+
+
+def _add_trace(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """The names of OpenTelemetry's "Trace Context in non-OTLP Log Formats"."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return event
+    ids = {
+        "trace_id": trace.format_trace_id(context.trace_id),
+        "span_id": trace.format_span_id(context.span_id),
+        "trace_flags": f"{context.trace_flags:02x}",
+    }
+    return {**event, **ids}
 
 
 def _plain(value: Any) -> Any:
@@ -49,6 +49,7 @@ def configure_logs(level: str = "info", *, as_json: bool | None = None) -> None:
     as_json = not sys.stderr.isatty() if as_json is None else as_json
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -321,3 +321,18 @@ def _moved_fields(table: BaseModel, offset: int) -> Iterator[tuple[str, Any]]:
             and any(isinstance(mark, MovesWithOffset) for mark in field.metadata)
         ):
             yield name, shift_port(value, offset)
+
+
+def traces_of(environ: Mapping[str, str]) -> Tree:
+    """What the standard variables say about ``traces`` and ``traces_endpoint`` (SDK env).
+
+    Raises:
+        SettingsError: ``OTEL_TRACES_EXPORTER`` names an exporter that we do not have.
+    """
+    told: Tree = {}
+    if endpoint := environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        told = {"traces": True, "traces_endpoint": endpoint}
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    if exporter not in ("", "otlp", "none"):
+        raise SettingsError(f'OTEL_TRACES_EXPORTER={exporter!r}: state "otlp" or "none"')
+    return told | ({"traces": exporter == "otlp"} if exporter else {})

@@ -17,7 +17,7 @@ import orjson
 
 from notifier.errors import NotifierError
 from notifier.render.chart import ChartPlan
-from wiltonos_service.logs import redact
+from wiltonos_service.redaction import redact
 
 FETCH_SECONDS = 8.0
 DRAW_SECONDS = 30.0

@@ -9,7 +9,7 @@ import aiohttp
 
 from notifier.deliver.classify import Answer, answer
 from notifier.deliver.outcome import Outcome, OutcomeKind
-from wiltonos_service.logs import redact
+from wiltonos_service.redaction import redact
 
 TOTAL_SECONDS = 15.0
 CONNECT_SECONDS = 5.0

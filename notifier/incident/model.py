@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from notifier.alerts import AlertStatus
 
+# of the webhooks and of the attempts that a message is traced back to
+KEPT_TRACES = 8
+
 
 class Phase(StrEnum):
     """An incident fires while any of its fingerprints does."""
@@ -78,6 +81,19 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """Which trace a revision belongs to.
+
+    Attributes:
+        revision: what the webhook made of the incident.
+        traceparent: the context of the webhook (W3C Trace Context).
+    """
+
+    revision: int
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One Alertmanager group, or the groups that agree on the ``incident_by`` labels.
 
@@ -95,6 +111,7 @@ class Incident:
         truncated_alerts: how many alerts the sender left out of its last body.
         external_url: where the sender's own page is.
         reopened: how often it fired again after it was resolved (flapping).
+        traces: of the last revisions whose webhooks were traced, the oldest first.
         quiet: the silence that holds it back; None without one.
         earlier: ends that the incident before it saw, by which a delayed "firing" of then is
             told from news; not shown.
@@ -113,7 +130,7 @@ class Incident:
     truncated_alerts: int = 0
     external_url: str = ""
     reopened: int = 0
-    traceparent: str = ""
+    traces: tuple[Trace, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     quiet: Quiet | None = None
     earlier: tuple[IncidentAlert, ...] = ()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from notifier.alerts import Alert, AlertStatus, Notification
 from notifier.incident.identity import Identity, identify
-from notifier.incident.model import Incident, IncidentAlert, Phase
+from notifier.incident.model import KEPT_TRACES, Incident, IncidentAlert, Phase, Trace
 from notifier.incident.reason import Reason
 from notifier.incident.severity import worst
 
@@ -196,7 +196,7 @@ def _open(  # noqa: PLR0917 - one call, beside the values' own names
         alerts=alerts,
         truncated_alerts=notification.truncated_alerts,
         external_url=notification.external_url,
-        traceparent=notification.traceparent,
+        traces=_traced((), 1, notification),
         annotations=_common_annotations(alerts),
         earlier=earlier,
     )
@@ -220,7 +220,7 @@ def _go_on(incident: Incident, notification: Notification, fold: _Fold, now: dat
         reopened=incident.reopened + (Reason.REOPENED in reasons),
         truncated_alerts=notification.truncated_alerts,
         external_url=notification.external_url,
-        traceparent=notification.traceparent or incident.traceparent,
+        traces=_traced(incident.traces, incident.revision + 1, notification),
         annotations=_common_annotations(after.firing or alerts),
         quiet=None if Reason.REOPENED in reasons else incident.quiet,
     )
@@ -241,6 +241,14 @@ def _reasons(
         reasons.add(Reason.TRUNCATED)
     news = reasons - {Reason.REPEATED, Reason.STALE}
     return frozenset(news or reasons)
+
+
+def _traced(
+    known: tuple[Trace, ...], revision: int, notification: Notification
+) -> tuple[Trace, ...]:
+    if not notification.traceparent:
+        return known
+    return (*known, Trace(revision, notification.traceparent))[-KEPT_TRACES:]
 
 
 def _joined(incident: Incident, notification: Notification) -> tuple[str, ...]:

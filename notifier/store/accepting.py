@@ -138,7 +138,7 @@ _BEGINNING = {
     "state": f"'{RowState.PENDING.value}'",
     **dict.fromkeys(("delivered_revision", "rung_revision", "attempts", "reposts"), "0"),
     **dict.fromkeys(("in_flight_revision", "lease_until"), "0"),
-    **dict.fromkeys(("in_flight", "lease_owner", "shown", "last_error"), "''"),
+    **dict.fromkeys(("in_flight", "lease_owner", "shown", "last_error", "tried"), "''"),
     **dict.fromkeys(("receipt_destination", "receipt_message", "receipt_attachment"), "''"),
 }
 _GIVEN = (

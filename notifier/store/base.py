@@ -93,6 +93,7 @@ class Claim:
         desired_at: when the oldest revision that is not delivered was accepted.
         urgent: whether it may use the budgets that are kept back.
         reasons: what has happened since it rang last; only with a reply.
+        tried: trace contexts of the attempts since the last success, the oldest first.
     """
 
     incident: Incident
@@ -110,6 +111,7 @@ class Claim:
     desired_at: datetime
     urgent: bool
     reasons: frozenset[Reason] = frozenset()
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Later:
         doubt: the message that may have arrived all the same.
         reposted: whether this attempt sent a message that an earlier one may have sent.
         receipt_lost: whether the message is gone, so that the next attempt posts anew.
+        tried: trace contexts of the attempts so far.
     """
 
     at: datetime
@@ -144,6 +147,7 @@ class Later:
     doubt: Doubt | None = None
     reposted: bool = False
     receipt_lost: bool = False
+    tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

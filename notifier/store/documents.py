@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from notifier.alerts import AlertStatus
-from notifier.incident import Incident, IncidentAlert, Phase, Quiet, QuietKind
+from notifier.incident import Incident, IncidentAlert, Phase, Quiet, QuietKind, Trace
 
 # as orjson writes a datetime: +00:00, or Z where others read it
 _OPTIONS = orjson.OPT_UTC_Z
@@ -30,6 +30,7 @@ def decode(document: str) -> Incident:
         resolved_at=_instant(raw["resolved_at"]),
         alerts=tuple(_alert(alert) for alert in raw["alerts"]),
         quiet=_quiet(raw.get("quiet")),
+        traces=tuple(Trace(**each) for each in raw.get("traces", ())),
         earlier=tuple(_alert(alert) for alert in raw.get("earlier", ())),
         **fields,
     )
@@ -44,7 +45,6 @@ _PLAIN = (
     "truncated_alerts",
     "external_url",
     "reopened",
-    "traceparent",
     "annotations",
 )
 

@@ -139,6 +139,7 @@ def _claimed(row: Row[Any], owner: str, operation: Operation, document: str) -> 
         reposts=row.reposts,
         desired_at=from_micros(row.desired_at),
         urgent=row.priority >= CRITICAL,
+        tried=tuple(row.tried.split()),
     )
 
 
@@ -188,6 +189,7 @@ def _delivered(settlement: Delivered, now: datetime) -> dict[str, Any]:
         "in_flight": "",
         "next_attempt_at": to_micros(now),
         "last_error": "",
+        "tried": "",
     }
 
 
@@ -208,6 +210,7 @@ def _later(claimed: Claim, settlement: Later) -> dict[str, Any]:
         "attempts": claimed.attempts + settlement.spent,
         "reposts": claimed.reposts + settlement.reposted,
         "last_error": settlement.error,
+        "tried": " ".join(settlement.tried),
     }
     doubt = settlement.doubt
     values["in_flight"] = doubt.operation.value if doubt else ""

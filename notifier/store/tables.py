@@ -69,6 +69,8 @@ outbox = Table(
     Column("receipt_attachment", String(200), nullable=False),
     Column("shown", String(32), nullable=False),
     Column("last_error", Text, nullable=False),
+    # contexts of failed attempts, separated by spaces
+    Column("tried", String(500), nullable=False, server_default=""),
     Index("outbox_by_due", "channel", "state", "priority", "next_attempt_at"),
 )
 

@@ -19,8 +19,10 @@ from notifier.instruments import Instruments
 from notifier.payload import parse
 from notifier.planner import Plan
 from notifier.store.base import Ingest, Store
+from notifier.traces import OFF, Traces, Webhook, accepted
 from notifier.web.documents import answer
-from wiltonos_service.logs import ChangeLog, redact
+from wiltonos_service.logs import ChangeLog
+from wiltonos_service.redaction import redact
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +33,7 @@ KEPT_BYTES = 64 * 1024
 # how much of an oversized body is read and thrown away, so that the sender reads our answer
 DRAINED = 4
 LETTERS_PER_MINUTE = 30
+WEBHOOK = "/api/v1/alertmanager"
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Receiver:
         accepted: told of every plan that was committed.
         refused: told why a body was refused for good.
         beat: commits a heartbeat.
+        traces: makes the spans.
     """
 
     store: Store
@@ -50,6 +54,7 @@ class Receiver:
     accepted: Callable[[Plan], None]
     refused: Callable[[str], Awaitable[None]]
     beat: Callable[[], Awaitable[None]]
+    traces: Traces = OFF
 
     def __post_init__(self) -> None:
         self._changes = ChangeLog()
@@ -57,16 +62,25 @@ class Receiver:
 
     def install(self, app: web.Application) -> None:
         """Add the routes."""
-        app.router.add_post("/api/v1/alertmanager", self.alertmanager)
+        app.router.add_post(WEBHOOK, self.alertmanager)
         app.router.add_post("/api/v1/heartbeat", self.heartbeat)
 
     async def alertmanager(self, request: web.Request) -> web.Response:
         """``POST /api/v1/alertmanager``."""
+        if not self.traces.on:
+            return await self._webhook(request, request.headers.get("traceparent", ""))
+        sender = request.headers.get("User-Agent", "")
+        with self.traces.webhook(request.headers, Webhook(WEBHOOK, request.host, sender)) as span:
+            response = await self._webhook(request, span.traceparent)
+            span.answered(response.status)
+        return response
+
+    async def _webhook(self, request: web.Request, traceparent: str) -> web.Response:
         body, whole = await self._read(request)
         if not whole:
             return await self._refuse(413, "too_large", self._too_large(), body)
         try:
-            notification = parse(body, request.headers.get("traceparent", ""))
+            notification = parse(body, traceparent)
         except PayloadError as error:
             why = "json" if str(error).startswith("not JSON") else "payload"
             return await self._refuse(400, why, str(error), body)
@@ -89,7 +103,9 @@ class Receiver:
 
     async def _accept(self, ingest: Ingest) -> None:
         killpoints.reached(killpoints.BEFORE_COMMIT)
-        plan = await self.store.accept(ingest)
+        with self.traces.accept() as span:
+            plan = await self.store.accept(ingest)
+            accepted(span, plan)
         killpoints.reached(killpoints.AFTER_COMMIT)
         self.instruments.accepted(plan.step.reasons)
         self.accepted(plan)

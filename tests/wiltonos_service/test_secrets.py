@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wiltonos_service.errors import SettingsError
-from wiltonos_service.logs import redact
+from wiltonos_service.redaction import redact
 from wiltonos_service.secrets import Secret
 
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import requests
 
+from wiltonos_service.redaction import redact
 from wiltonos_service.telemetry.transport import Attempt, CannotPackError, Outcome, Packed
 
 Data = TypeVar("Data")
@@ -36,7 +37,9 @@ class OtlpHttp(Generic[Data]):
     """
 
     def __init__(self, stock: type[Any], url: str, timeout_seconds: float) -> None:
-        self.target = url
+        # for people: an address may hold a password
+        self.target = redact(url)
+        self._url = url
         self._stock = stock
         self._timeout_seconds = timeout_seconds
         logging.getLogger(stock.__module__).addFilter(_not_while_packing)
@@ -47,7 +50,7 @@ class OtlpHttp(Generic[Data]):
         self._session = requests.Session()
         self._catching = _Catching()
         self._exporter = self._stock(
-            endpoint=self.target, timeout=self._timeout_seconds, session=self._catching
+            endpoint=self._url, timeout=self._timeout_seconds, session=self._catching
         )
 
     def pack(self, data: Data) -> Packed:

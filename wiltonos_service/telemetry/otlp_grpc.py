@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.re import parse_env_headers
 
+from wiltonos_service.redaction import redact
 from wiltonos_service.telemetry.transport import Attempt, CannotPackError, Outcome, Packed
 
 Data = TypeVar("Data")
@@ -78,7 +79,8 @@ class OtlpGrpc(Generic[Data]):
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._service = service
-        self.target = endpoint
+        self.target = redact(endpoint)
+        self._endpoint = endpoint
         self._timeout_seconds = timeout_seconds
         self._environ = os.environ if environ is None else environ
         headers = parse_env_headers(self._variable("HEADERS"), liberal=True)
@@ -130,7 +132,7 @@ class OtlpGrpc(Generic[Data]):
             self._channel.close()
 
     def _open(self) -> grpc.Channel:
-        url = urlsplit(self.target if "//" in self.target else f"//{self.target}")
+        url = urlsplit(self._endpoint if "//" in self._endpoint else f"//{self._endpoint}")
         if url.scheme == "https" or (not url.scheme and not self._insecure()):
             return grpc.secure_channel(url.netloc, self._credentials())
         return grpc.insecure_channel(url.netloc)
