@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 
 from notifier.clock import SystemClock
+from notifier.testing import answer
 from wiltonos_otel.stack.rules_check import find
+from wiltonos_service.telemetry.testing import ReceivedSpan, otlp_receiver
 
 pytestmark = pytest.mark.stack
 
@@ -27,6 +29,13 @@ receivers:
   - url: {url}/api/v1/alertmanager
     send_resolved: true
 """
+TRACING = """
+tracing:
+  client_type: http
+  endpoint: {endpoint}
+  insecure: true
+  sampling_fraction: 1
+"""
 
 
 class Alertmanager:
@@ -40,10 +49,11 @@ class Alertmanager:
         self.port = port
         self.base = f"http://127.0.0.1:{port}"
 
-    async def start(self, notifier_url: str) -> None:
-        """Start it and wait until it is ready."""
+    async def start(self, notifier_url: str, traces: str = "") -> None:
+        """Start it; ``traces`` is the host:port that it pushes its spans to."""
         file = self._directory / "alertmanager.yml"
-        file.write_text(CONFIG.format(url=notifier_url))
+        tracing = TRACING.format(endpoint=traces) if traces else ""
+        file.write_text(CONFIG.format(url=notifier_url) + tracing)
         with (self._directory / "am.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self._program, f"--config.file={file}",
@@ -136,3 +146,59 @@ async def test_the_life_of_a_group_is_one_message(
     (message,) = run.slack_messages()
     assert "Resolved" in message.text
     assert len(run.slack_replies()) == 1
+
+
+def _ancestors(span: ReceivedSpan, known: dict[bytes, ReceivedSpan]) -> list[ReceivedSpan]:
+    """The spans above it, the nearest first."""
+    above = []
+    while (parent := known.get(span.span.parent_span_id)) is not None:
+        above.append(parent)
+        span = parent
+    return above
+
+
+async def test_one_trace_leads_from_the_dispatch_to_both_chats(
+    start: Callable[..., Any],
+    texts: dict[str, str],
+    alertmanager: Alertmanager,
+    eventually: Callable[..., Any],
+) -> None:
+    """Alertmanager's own spans are above ours, though the notifier restarts in between."""
+    with otlp_receiver() as receiver:
+        telemetry = f'[telemetry]\ntraces = true\notlp_endpoint = "{receiver.endpoint}"'
+        channels = texts["slack"] + texts["discord"] + telemetry
+        run = await start(channels)
+        for chat in (run.slack, run.discord):
+            chat.faults.always("down", answer(503, "later"))
+        await alertmanager.start(run.base, receiver.endpoint.removeprefix("http://"))
+        await eventually(alertmanager.ready)
+        await alertmanager.say("A")
+
+        async def both_were_tried() -> bool:
+            incidents = (await run.get("/api/v1/incidents"))["incidents"]
+            rows = [row for each in incidents for row in each["deliveries"]]
+            return len(rows) == 2 and all(row["attempts"] for row in rows)
+
+        await eventually(both_were_tried)
+        await run.end()
+        for chat in (run.slack, run.discord):
+            chat.faults.always("down", None)
+        again = await start(channels)
+        await again.delivered()
+        # so that every program pushes what it has
+        await again.end()
+        await alertmanager.stop()
+        spans = receiver.spans()
+    known = {each.span.span_id: each for each in spans}
+    for name in ("send slack", "send discord"):
+        sent = [each for each in spans if each.span.name == name]
+        sent.sort(key=lambda each: each.span.start_time_unix_nano)
+        last = sent[-1]
+        assert last.attributes["wiltonos.notifier.outcome"] == "delivered"
+        assert [link.span_id for link in last.span.links] == [s.span.span_id for s in sent[:-1]]
+        above = _ancestors(last, known)
+        names = [(each.service, each.span.name) for each in above]
+        assert names[0] == ("wiltonos-notifier", "POST /api/v1/alertmanager")
+        assert {service for service, _ in names[1:]} == {"alertmanager"}
+        assert names[-1] == ("alertmanager", "dispatch.AggregationGroup.flush")
+        assert {each.span.trace_id for each in above} == {last.span.trace_id}

@@ -68,7 +68,13 @@ class Tracing:
 
     def flush(self, seconds: float = SHUTDOWN_SECONDS) -> None:
         """Deliver what has ended by now, as far as the time allows."""
-        bounded(self.provider.force_flush, seconds)
+
+        def deliver() -> None:
+            # the processor hands over to the queue, and does not wait for it
+            self.provider.force_flush()
+            self._queue.flush(seconds)
+
+        bounded(deliver, seconds)
 
     def shutdown(self, seconds: float = SHUTDOWN_SECONDS) -> None:
         """Deliver once more, and stop; a second call does nothing."""

@@ -11,7 +11,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSpan:
+    """A span, and the service that made it."""
+
+    service: str
+    span: Span
+
+    @property
+    def attributes(self) -> dict[str, str | int | float | list[str]]:
+        """Its attributes as Python values."""
+        return {item.key: _value(item.value) for item in self.span.attributes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +37,22 @@ class Received:
     Attributes:
         path: the path that was posted to.
         headers: the request's headers, names in lower case.
-        request: the decoded body.
+        request: the decoded body, where it holds metrics.
+        traces: the decoded body, where it holds spans.
     """
 
     path: str
     headers: dict[str, str]
     request: ExportMetricsServiceRequest
+    traces: ExportTraceServiceRequest
+
+    def spans(self) -> Iterator[ReceivedSpan]:
+        """Every span of every scope."""
+        for part in self.traces.resource_spans:
+            named = {item.key: item.value.string_value for item in part.resource.attributes}
+            for scope in part.scope_spans:
+                for span in scope.spans:
+                    yield ReceivedSpan(named.get("service.name", ""), span)
 
     def metrics(self) -> Iterator[Metric]:
         """Every metric of every scope."""
@@ -78,6 +104,11 @@ class OtlpReceiver:
             target=self._server.serve_forever, args=(0.02,), name="otlp-receiver", daemon=True
         ).start()
 
+    def spans(self) -> list[ReceivedSpan]:
+        """Every span that it took."""
+        with self._changed:
+            return [span for received in self.received for span in received.spans()]
+
     def take(self, received: Received) -> None:
         """Store a request, and wake who waits for it."""
         with self._changed:
@@ -115,6 +146,13 @@ def black_hole() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def _value(value: AnyValue) -> str | int | float | list[str]:
+    if value.HasField("array_value"):
+        return [each.string_value for each in value.array_value.values]
+    found: str | int | float = getattr(value, str(value.WhichOneof("value")))
+    return found
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -133,8 +171,10 @@ def _handler_of(receiver: OtlpReceiver) -> type[BaseHTTPRequestHandler]:
                 body = gzip.decompress(body)
             if receiver.status == 200:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = ExportMetricsServiceRequest.FromString(body)
-                receiver.take(Received(self.path, headers, request))
+                spans = self.path.endswith("/v1/traces")
+                request = ExportMetricsServiceRequest.FromString(b"" if spans else body)
+                traces = ExportTraceServiceRequest.FromString(body if spans else b"")
+                receiver.take(Received(self.path, headers, request, traces))
             self.send_response(receiver.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
