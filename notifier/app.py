@@ -24,6 +24,7 @@ from notifier.errors import StoreError
 from notifier.instruments import METER, Instruments
 from notifier.own import OwnAlert, own_body, own_notification
 from notifier.planner import Plan
+from notifier.probes import Probes
 from notifier.reloading import Reloading
 from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
@@ -176,6 +177,7 @@ class NotifierService:
         self.deadman = DeadMansSwitch(
             store, self.clock, self.table.heartbeat_timeout_seconds, self._announce_alerting
         )
+        probes = Probes(store, self.clock)
         Receiver(
             store=store,
             clock=self.clock,
@@ -184,8 +186,10 @@ class NotifierService:
             accepted=self._accepted,
             refused=self._announce_refusal,
             beat=self.deadman.beat,
+            probed=probes.take,
             traces=self.traces,
         ).install(app)
+        probes.install(app)
         Api(store, self.clock, self._wake).install(app)
         Health(store, self.clock, self.degraded).install(app)
         names = tuple(channel.name for channel in self.table.channels)

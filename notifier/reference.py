@@ -28,6 +28,7 @@ _SERVICE = Service(
             "Alertmanager's webhook: 200 once committed, 503 to be tried again, 400 and 413 never",
         ),
         Route("POST", "/api/v1/heartbeat", "a sign of life: an empty body, or the Watchdog firing"),
+        Route("GET", "/api/v1/probes", "the marked probes of `wt metrics doctor` that came last"),
         Route("GET", "/api/v1/incidents", "a page of incidents: `phase`, `limit`, `cursor`"),
         Route("GET", "/api/v1/incidents/{id}", "one incident"),
         Route("GET", "/api/v1/dead-letters", "what could not be delivered or understood"),

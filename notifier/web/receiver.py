@@ -18,6 +18,7 @@ from notifier.errors import BusyError, PayloadError, StoreError
 from notifier.instruments import Instruments
 from notifier.payload import parse
 from notifier.planner import Plan
+from notifier.probes import without_probes
 from notifier.store.base import Ingest, Store
 from notifier.traces import OFF, Traces, Webhook, accepted
 from notifier.web.documents import answer
@@ -44,6 +45,7 @@ class Receiver:
         accepted: told of every plan that was committed.
         refused: told why a body was refused for good.
         beat: commits a heartbeat.
+        probed: commits the marks of probes.
         traces: makes the spans.
     """
 
@@ -54,6 +56,7 @@ class Receiver:
     accepted: Callable[[Plan], None]
     refused: Callable[[str], Awaitable[None]]
     beat: Callable[[], Awaitable[None]]
+    probed: Callable[[tuple[str, ...]], Awaitable[None]]
     traces: Traces = OFF
 
     def __post_init__(self) -> None:
@@ -84,8 +87,12 @@ class Receiver:
         except PayloadError as error:
             why = "json" if str(error).startswith("not JSON") else "payload"
             return await self._refuse(400, why, str(error), body)
-        ingest = Ingest(notification, body, self.clock.now())
-        return await self._commit(self._accept(ingest))
+        told, marks = without_probes(notification)
+        if told is not notification and not told.alerts:
+            return await self._commit(self.probed(marks))
+        if marks:
+            await self._commit(self.probed(marks))
+        return await self._commit(self._accept(Ingest(told, body, self.clock.now())))
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """``POST /api/v1/heartbeat``: an empty body, or a webhook in which something fires."""
