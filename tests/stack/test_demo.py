@@ -9,7 +9,7 @@ from wiltonos_otel import settings
 from wiltonos_otel.longevity.local import open_ledger
 from wiltonos_otel.longevity.service import make_application
 from wiltonos_otel.stack.demo import record_doses
-from wiltonos_otel.stack.hops import Pipe
+from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.plan import Plan, make_plan
 from wiltonos_otel.stack.record import describe
 
@@ -34,7 +34,7 @@ async def test_doses_of_a_demo_are_recorded_once(tmp_path: Path) -> None:
     ledger = open_ledger(loaded)
     async with TestServer(make_application(loaded, ledger)) as server:
         record = describe(_plan(tmp_path, demo=True), "native")
-        pipe = Pipe(record.model_copy(update={"ports": {"longevity": server.port}}), lambda: 0.0)
+        pipe = Pipe.of(record.model_copy(update={"ports": {"longevity": server.port}}), lambda: 0.0)
         for _ in range(2):
             await asyncio.to_thread(record_doses, pipe)
         answer = await asyncio.to_thread(pipe.ask, "longevity", "/longevity/doses")

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from wiltonos_otel.stack import hops
-from wiltonos_otel.stack.hops import Finding, Pipe, Verdict
+from wiltonos_otel.stack.finding import Finding, Verdict
+from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.ports import LOOPBACK, Ports
 from wiltonos_otel.stack.record import Record
 
@@ -66,18 +68,22 @@ def answers() -> Iterator[Answers]:
 @pytest.fixture
 def pipe(answers: Answers, tmp_path: Path) -> Pipe:
     """A stack whose every port is the fake's."""
-    record = Record(
+    return Pipe.of(recorded(answers.port, tmp_path), lambda: NOW)
+
+
+def recorded(port: int, base: Path, **more: Any) -> Record:
+    """The record of a stack whose every port is the same."""
+    stated: dict[str, Any] = {"tokens": {}, "channels": ("ops",), **more}
+    return Record(
         mode="native",
-        base=tmp_path,
+        base=base,
         config=None,
         port_offset=0,
-        ports=dict.fromkeys(Ports().by_name(), answers.port),
-        state_dir=tmp_path / "state",
+        ports=dict.fromkeys(Ports().by_name(), port),
+        state_dir=base / "state",
         demo=False,
-        tokens={},
-        channels=("ops",),
+        **stated,
     )
-    return Pipe(record, lambda: NOW)
 
 
 def vector(*values: str) -> dict[str, Any]:
@@ -115,14 +121,15 @@ def test_empty_state_directory_is_broken(pipe: Pipe) -> None:
     expect(hops.check_state_files(pipe), Verdict.BROKEN, "holds no quantum_state.json")
 
 
-def test_old_state_files_are_broken(pipe: Pipe) -> None:
+def test_old_state_files_are_broken(tmp_path: Path) -> None:
     """A writer that stopped is no fault of ours, and named first."""
-    file = pipe.record.state_dir / "loops" / "breath.json"
+    record = recorded(1, tmp_path)
+    file = record.state_dir / "loops" / "breath.json"
     file.parent.mkdir(parents=True)
     file.write_text("{}")
-    old = Pipe(pipe.record, lambda: file.stat().st_mtime + 100)
+    old = Pipe.of(record, lambda: file.stat().st_mtime + 100)
     expect(hops.check_state_files(old), Verdict.BROKEN, "for 100 s")
-    fresh = Pipe(pipe.record, lambda: file.stat().st_mtime + 1)
+    fresh = Pipe.of(record, lambda: file.stat().st_mtime + 1)
     expect(hops.check_state_files(fresh), Verdict.OK, "written 1 s ago")
 
 
@@ -135,11 +142,11 @@ def test_exporter_without_signal_is_a_note(answers: Answers, pipe: Pipe) -> None
     expect(hops.check_exporter(pipe), Verdict.OK, "0.7500")
 
 
-def test_services_are_asked_with_their_token(answers: Answers, pipe: Pipe, tmp_path: Path) -> None:
+def test_services_are_asked_with_their_token(answers: Answers, tmp_path: Path) -> None:
     """In containers every service wants one."""
     (tmp_path / "token").write_text("secret\n")
     tokens = {"exporter": tmp_path / "token"}
-    hops.check_exporter(Pipe(pipe.record.model_copy(update={"tokens": tokens}), pipe.now))
+    hops.check_exporter(Pipe.of(recorded(answers.port, tmp_path, tokens=tokens), lambda: NOW))
     assert answers.tokens == ["Bearer secret"]
 
 
@@ -225,6 +232,21 @@ def test_alertmanager_must_be_known_to_prometheus(answers: Answers, pipe: Pipe) 
     expect(hops.check_alertmanager(pipe), Verdict.OK, "sends to it")
 
 
+def test_silent_watchdog_breaks_the_way_to_alertmanager(answers: Answers, pipe: Pipe) -> None:
+    """What always fires must have come lately."""
+
+    def say(*updated: float) -> None:
+        times = [datetime.fromtimestamp(NOW - age, UTC).isoformat() for age in updated]
+        answers.say("/api/v2/alerts", [{"updatedAt": text} for text in times])
+
+    say()
+    expect(hops.check_watchdog(pipe), Verdict.BROKEN, "is not there")
+    say(400, 200)
+    expect(hops.check_watchdog(pipe), Verdict.BROKEN, "came 200 s ago")
+    say(400, 30)
+    expect(hops.check_watchdog(pipe), Verdict.OK, "came 30 s ago")
+
+
 def test_notifier_that_refuses_everything_is_broken(answers: Answers, pipe: Pipe) -> None:
     """Differing tokens show in Alertmanager's own counters."""
     answers.say("/-/ready")
@@ -238,13 +260,13 @@ def test_notifier_that_refuses_everything_is_broken(answers: Answers, pipe: Pipe
     expect(hops.check_notifier(pipe), Verdict.OK, "3 messages")
 
 
-def test_dead_chat_is_named(answers: Answers, pipe: Pipe) -> None:
+def test_dead_chat_is_named(answers: Answers, pipe: Pipe, tmp_path: Path) -> None:
     """The notifier knows which channel does not take messages."""
     answers.say("/-/ready", {"degraded": ["channel ops: invalid_auth"]})
     expect(hops.check_chats(pipe), Verdict.BROKEN, "invalid_auth")
     answers.say("/-/ready", {"degraded": []})
     expect(hops.check_chats(pipe), Verdict.OK, "ops")
-    none = Pipe(pipe.record.model_copy(update={"channels": ()}), pipe.now)
+    none = Pipe.of(recorded(answers.port, tmp_path, channels=()), lambda: NOW)
     expect(hops.check_chats(none), Verdict.NOTE, "none is configured")
 
 

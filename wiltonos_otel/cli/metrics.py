@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wiltonos_service.cli import config_option, json_option, offset_option
+from wiltonos_service.cli import LazyGroup, config_option, json_option, offset_option
 from wiltonos_service.errors import FAILED, OperatorError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wiltonos_otel.stack.record import Mode, Record
 
 
-@click.group()
+@click.group(cls=LazyGroup, lazy={"doctor": "wiltonos_otel.cli.doctor:doctor"})
 def metrics() -> None:
     """The whole stack: bring it up, look at it, end it."""
 
@@ -166,30 +166,6 @@ def _confirm(speaker: "Speaker", *, yes: bool) -> None:
         raise UsageError("--purge removes data and nobody can be asked; add --yes")
     if not click.confirm("Remove them?"):
         raise OperatorError("nothing was removed, and the stack was left as it is")
-
-
-@metrics.command()
-@config_option
-@json_option
-def doctor(config: Path | None, as_json: bool) -> None:
-    """Walk the pipe hop by hop; exits 1 and says how to mend it when a hop is broken."""
-    from wiltonos_otel.stack.console import Speaker
-    from wiltonos_otel.stack.doctor import examine
-
-    record = _record(config)
-    findings = examine(record)
-    if as_json:
-        click.echo(json.dumps({"hops": [asdict(f) for f in findings]}, indent=2))
-    else:
-        speaker = Speaker()
-        speaker.table(
-            ("hop", "", "what was seen"), [(f.hop, str(f.verdict), f.detail) for f in findings]
-        )
-        for finding in findings:
-            if finding.mend:
-                speaker.say(f"{finding.hop}: {finding.mend}")
-    if not all(finding.ok for finding in findings):
-        raise SystemExit(FAILED)
 
 
 @metrics.command()

@@ -3,7 +3,7 @@
 import json
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.stack.hops import Pipe
+from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.probe import post
 
 _NOTES = "simulated by bootstrap --demo"

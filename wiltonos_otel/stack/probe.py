@@ -4,6 +4,8 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPResponse
 from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -23,10 +25,12 @@ class Answer:
     Attributes:
         status: HTTP status, or 0 when nobody answered.
         text: the body, or why there is none.
+        date: Unix second that the other side's clock showed (header ``Date``), or None.
     """
 
     status: int
     text: str
+    date: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -65,14 +69,28 @@ def _ask(request: Request, token: str | None, seconds: float) -> Answer:
         request.add_header("Authorization", f"Bearer {token}")
     try:
         with _opener.open(request, timeout=seconds) as response:
-            return Answer(response.status, response.read(MAX_BYTES).decode("utf-8", "replace"))
+            return _answer(response.status, response)
     except HTTPError as error:
         with error:
-            return Answer(error.code, error.read(MAX_BYTES).decode("utf-8", "replace"))
+            return _answer(error.code, error)
     except URLError as error:
         return Answer(0, _reason(error.reason))
     except OSError as error:
         return Answer(0, _reason(error))
+    except HTTPException:
+        return Answer(0, "no HTTP is spoken there")
+
+
+def _answer(status: int, response: HTTPResponse | HTTPError) -> Answer:
+    text = response.read(MAX_BYTES).decode("utf-8", "replace")
+    return Answer(status, text, _seconds(response.headers.get("Date")))
+
+
+def _seconds(date: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def _reason(error: object) -> str:
@@ -84,9 +102,19 @@ def _reason(error: object) -> str:
     return text or type(error).__name__
 
 
-def query(prometheus: str, expression: str, *, seconds: float = SECONDS) -> list[dict[str, Any]]:
-    """The result of an instant query (Prometheus HTTP API v1); [] when it cannot be had."""
-    answer = get(f"{prometheus}/api/v1/query?{urlencode({'query': expression})}", seconds=seconds)
+def query(
+    prometheus: str, expression: str, *, at: float | None = None, seconds: float = SECONDS
+) -> list[dict[str, Any]]:
+    """The result of an instant query (Prometheus HTTP API v1); [] when it cannot be had.
+
+    Args:
+        prometheus: its base URL.
+        expression: PromQL.
+        at: Unix second for which it is evaluated; None means Prometheus' own now.
+        seconds: how long to wait for the answer.
+    """
+    question = {"query": expression} | ({} if at is None else {"time": f"{at:.3f}"})
+    answer = get(f"{prometheus}/api/v1/query?{urlencode(question)}", seconds=seconds)
     body = answer.json() if answer.ok else None
     if not isinstance(body, dict) or body.get("status") != "success":
         return []

@@ -6,7 +6,8 @@ from functools import partial
 
 from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack import hops
-from wiltonos_otel.stack.hops import Finding, Pipe, Verdict
+from wiltonos_otel.stack.finding import Finding, Verdict
+from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.plan import has_state
 from wiltonos_otel.stack.probe import get
 from wiltonos_otel.stack.record import Record
@@ -30,7 +31,7 @@ class BrokenHopError(WiltonosError):
 
 def pipe_of(record: Record) -> Pipe:
     """The pipe of a stack, by the system's clock."""
-    return Pipe(record, time.time)  # noqa: TID251 - the composition root chooses the clock
+    return Pipe.of(record, time.time)  # noqa: TID251 - the composition root chooses the clock
 
 
 def check_part(name: str, path: str, pipe: Pipe) -> Finding:
@@ -76,7 +77,8 @@ def wait_for_samples(pipe: Pipe, broken: Callable[[], str]) -> None:
     Raises:
         BrokenHopError: it takes too long; names the first broken hop on the way.
     """
-    there = pipe.record.demo or has_state(pipe.record.state_dir)
+    record = pipe.record
+    there = record is not None and (record.demo or has_state(record.state_dir))
     check = hops.check_phi if there else hops.check_limits
     finding = hops.wait_for(check, pipe, PHI_SECONDS, broken)
     if not finding.ok:

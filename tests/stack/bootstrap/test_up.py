@@ -120,8 +120,14 @@ def test_doctor_walks_every_hop(demo: "Checkout") -> None:
         "push interval",
         "rules",
         "Alertmanager",
+        "Prometheus → Alertmanager",
         "notifier",
         "chat channels",
+        "SDK → Collector",
+        "Collector → Prometheus",
+        "names",
+        "Alertmanager → notifier",
+        "clocks",
     ]
 
 
