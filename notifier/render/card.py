@@ -83,6 +83,7 @@ class Card:
         firing: how many of them fire.
         left_out: alerts that the sender did not list.
         flaps: how often it fired again after its end.
+        latest: when it began to fire the last time.
         doubtful: the end may be no end.
         mentions: whom to ping, in the chat's own form.
         quiet: the silence that holds it back, or under which it resolved unseen.
@@ -105,6 +106,7 @@ class Card:
     firing: int
     left_out: int
     flaps: int
+    latest: datetime
     doubtful: bool
     links: tuple[Link, ...]
     mentions: tuple[str, ...]
@@ -153,6 +155,7 @@ def card(incident: Incident, context: RenderContext) -> Card:
         firing=sum(alert.status is AlertStatus.FIRING for alert in folded),
         left_out=max(incident.truncated_alerts, 0),
         flaps=max(incident.reopened, 0),
+        latest=max((alert.starts_at for alert in folded), default=incident.opened_at),
         doubtful=context.doubtful and resolved,
         links=tuple(links(incident, head, context)),
         mentions=() if resolved else mentions(severity, level_of(worst(shown)), context.mentions),
@@ -183,6 +186,13 @@ def headed(card: Card, words: Words, most: int) -> str:
     done = f"{words.say('resolved')}: " if card.resolved else ""
     title = joined([card.title, card.measured], ": ")
     return f"{done}{fit(title, most)}{counted}"
+
+
+def footnotes(card: Card, words: Words, problem: str) -> list[str]:
+    """How often it came back, and what is wrong with the channel's template; not escaped."""
+    span = duration(card.latest - card.since)
+    flaps = words.say("flapped", count=card.flaps + 1, duration=span) if card.flaps else ""
+    return [flaps, words.say("template_failed", error=problem) if problem else ""]
 
 
 def digest_line(card: Card, most: int, escape: Escape, strike: Callable[[str], str]) -> str:

@@ -19,6 +19,7 @@ from notifier.render.card import (
     Level,
     digest_line,
     duration,
+    footnotes,
     headed,
     icon,
 )
@@ -52,7 +53,7 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     """
     budget = Budget(TOTAL)
     links = budget.whole(_links(card, words), _DESCRIPTION - 1500)
-    footer = budget.take(_footer(card, words, own), 300)
+    footer = budget.take(joined(footnotes(card, words, own.problem)), 300)
     title = budget.own(own.title, headed(card, words, 200), _TITLE - 3, discord)
     facts = budget.take(_facts(card, words), 1_000)
     fields = _values(card, words, budget)
@@ -213,12 +214,6 @@ def _links(card: Card, words: Words) -> str:
     return joined(
         f"[{discord(words.say(f'link.{link.name}'))}](<{link.url}>)" for link in card.links
     )
-
-
-def _footer(card: Card, words: Words, own: Filled) -> str:
-    flaps = words.say("flapped", count=card.flaps) if card.flaps else ""
-    failed = words.say("template_failed", error=own.problem) if own.problem else ""
-    return joined([flaps, failed])
 
 
 def _joined_within(most: int, *parts: str) -> str:

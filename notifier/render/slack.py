@@ -18,6 +18,7 @@ from notifier.render.card import (
     CardAlert,
     digest_line,
     duration,
+    footnotes,
     headed,
     icon,
 )
@@ -50,7 +51,7 @@ def message(card: Card, words: Words, own: Filled = DEFAULT) -> Rendered:
     budget = Budget(TOTAL - _STRUCTURE)
     pings = _pings(card.mentions)
     links = budget.whole(_links(card, words), _SECTION)
-    footer = budget.take(_footer(card, words, own), 300, slack)
+    footer = budget.take(joined(footnotes(card, words, own.problem)), 300, slack)
     header = budget.own(own.title, headed(card, words, _HEADER - 40), _HEADER - 4, slack)
     facts = budget.take(_facts(card, words, pings), _SECTION)
     values = budget.take(_values(card, words), _SECTION)
@@ -174,12 +175,6 @@ def _links(card: Card, words: Words) -> str:
     return joined(
         f"<{slack(link.url)}|{slack(words.say(f'link.{link.name}'))}>" for link in card.links
     )
-
-
-def _footer(card: Card, words: Words, own: Filled) -> str:
-    flaps = words.say("flapped", count=card.flaps) if card.flaps else ""
-    failed = words.say("template_failed", error=own.problem) if own.problem else ""
-    return joined([flaps, failed])
 
 
 def _text(card: Card, words: Words, pings: list[str]) -> str:

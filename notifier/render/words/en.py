@@ -21,7 +21,7 @@ WORDS: Mapping[str, str] = {
     "left_out": "Alertmanager left out {count} alerts",
     "firing_count": "{firing} of {total} alerts firing",
     "ended_after": "ended after {duration}",
-    "flapped": "fired again {count}×",
+    "flapped": "fired {count}× in {duration}",
     "reopened": "Firing again ({count}×)",
     "new_alert": "New alert",
     "worse": "Worse",

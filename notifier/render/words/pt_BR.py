@@ -21,7 +21,7 @@ WORDS: Mapping[str, str] = {
     "left_out": "O Alertmanager omitiu {count} alertas",
     "firing_count": "{firing} de {total} alertas disparados",
     "ended_after": "terminou após {duration}",
-    "flapped": "disparou de novo {count}×",
+    "flapped": "disparou {count}× em {duration}",
     "reopened": "Disparou de novo ({count}×)",
     "new_alert": "Novo alerta",
     "worse": "Piorou",

@@ -65,7 +65,7 @@ function row(incident) {
 }
 
 function lasted(incident) {
-  const flaps = incident.flaps ? `fired again ${incident.flaps}×` : "";
+  const flaps = incident.flaps ? `fired ${incident.flaps + 1}×` : "";
   const length = incident.ended
     ? `after ${duration((new Date(incident.ended) - new Date(incident.since)) / 1000)}` : "";
   return [length, flaps].filter(Boolean).join(", ");

@@ -126,12 +126,16 @@ def test_many_alerts_are_counted_and_the_rest_announced(
         assert "Alertmanager left out 9 alerts" in shown
 
 
-def test_flaps_and_doubt_are_told(incident: Any, context: RenderContext) -> None:
-    """Flapping is one message that counts; an end without monitoring is marked."""
-    made = incident(phase=Phase.RESOLVED, resolved_at=context.now, reopened=7)
+def test_flaps_and_doubt_are_told(alert: Any, incident: Any, context: RenderContext) -> None:
+    """Flapping is one message that counts and says within what; an end in doubt is marked."""
+    last = alert(starts_at=context.now)
+    began = context.now - timedelta(minutes=30)
+    made = incident(
+        last, opened_at=began, phase=Phase.RESOLVED, resolved_at=context.now, reopened=6
+    )
     for chat in Chat:
         shown = str(render(chat, made, replace(context, doubtful=True)).payload)
-        assert "fired again 7×" in shown
+        assert "fired 7× in 30 min" in shown
         assert "Doubtful" in shown
 
 
