@@ -9,8 +9,8 @@ rational slope. Decision: docs/decisions/0003-slope.md.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from math import floor, inf
-from operator import itemgetter
 
 from wiltonos_otel.phi.sample import Refusal, check_order, check_share
 
@@ -24,15 +24,18 @@ _ODD_SHIFT = 5
 _UP = 2.0**_SHIFT
 _DOWN = 2.0 ** (_ODD_SHIFT - _SHIFT)
 _LEAST = 2.0**-8
-# so seldom that it costs next to nothing
-_COMPACT_MASK = 1023
+# before every sample
+_NEVER = -(1 << 62)
+# samples between two times of tidying up: so many that it costs next to nothing
+_TIDY_AFTER = 1024
+# integers up to 2**30 are the fastest; in milliseconds that is twelve days
+_FAR = 1 << 29
+# how many windows the fast way takes: as many as a policy has unless somebody changed it
+_USUAL = 3
 
-
-# x of a sample, and sums over every sample up to it: n, Σx, Σy, Σxx, Σxy,
-# with x in ms since the origin and y = Φ · 1875 · 2**shift
-_Sums = tuple[int, int, int, int, int, int]
-_BEFORE_ALL: _Sums = (-(1 << 62), 0, 0, 0, 0, 0)
-_x = itemgetter(0)
+# Σx, Σy, Σxx, Σxy, with x in ms since the origin and y = Φ · 1875 · 2**shift
+_Sums = tuple[int, int, int, int]
+_NOTHING: _Sums = (0, 0, 0, 0)
 
 
 class SlidingSlopes:
@@ -45,38 +48,45 @@ class SlidingSlopes:
     """
 
     __slots__ = (
+        "_firsts",
+        "_full",
         "_least",
-        "_longest",
+        "_lengths",
+        "_newest",
         "_origin",
         "_shift",
         "_slopes",
         "_sums",
-        "_windows",
+        "_times",
     )
 
     def __init__(self, windows_ms: Sequence[int]) -> None:
         if not windows_ms or min(windows_ms) <= 0:
             raise ValueError(f"windows_ms = {list(windows_ms)}: name positive lengths")
-        self._longest = max(windows_ms)
-        # per window its length, and the index of the newest sample outside it
-        self._windows = [[length, 0] for length in windows_ms]
+        self._lengths = tuple(windows_ms)
+        self._newest = _NEVER
         self._start(0)
+        # the first sample chooses the origin, which is not the fast way's business
+        self._least = inf
 
-    def _start(self, time_ms: int) -> None:
+    def _start(self, origin_ms: int) -> None:
         """Begin with empty windows and small numbers."""
-        self._origin = time_ms
+        self._origin = origin_ms
         self._shift = _SHIFT
-        self._least = _LEAST
-        self._sums = [_BEFORE_ALL]
-        self._slopes: list[float | None] = [None] * len(self._windows)
-        for window in self._windows:
-            window[1] = 0
+        # the smallest Φ that takes the fast way
+        self._least = _LEAST if len(self._lengths) == _USUAL else inf
+        # x of each sample, and the sums over all before it; the last ones are those over all
+        self._times: list[int] = []
+        self._sums = [_NOTHING]
+        # per window, the index of its oldest sample
+        self._firsts: tuple[int, ...] = (0,) * len(self._lengths)
+        self._slopes: tuple[float | None, ...] = (None,) * len(self._lengths)
+        self._full = _TIDY_AFTER
 
     @property
     def newest_ms(self) -> int | None:
         """Time of the newest sample, or None before the first."""
-        newest = self._sums[-1]
-        return self._origin + newest[0] if newest[1] else None
+        return self._newest if self._times else None
 
     def add(self, time_ms: int, phi: float) -> Refusal | None:
         """Take a sample that is newer than all before it, or say why not.
@@ -85,64 +95,85 @@ class SlidingSlopes:
             time_ms: Unix time in milliseconds.
             phi: a share in [0, 1].
         """
-        if not 0.0 <= phi <= 1.0:
-            return check_share(phi)
-        sums = self._sums
+        if not (self._least <= phi <= 1.0 and time_ms > self._newest):
+            return self._add_any(time_ms, phi)
+        # what _append, _slide and _slope do, written out for three windows: the loop and the
+        # calls would be a fifth of what a sample costs
+        self._newest = time_ms
         x = time_ms - self._origin
-        last, n1, sx1, sy1, sxx1, sxy1 = sums[-1]
-        if not 0 < x - last < self._longest:
-            if x <= last:
-                return check_order(x, last)
-            self._start(time_ms)
-            sums = self._sums
-            x = n1 = sx1 = sy1 = sxx1 = sxy1 = 0
-        if phi < self._least:
-            self._add_scaled(x, self._scale(phi))
-            return None
-        # from here on as in _add_scaled, in line: calls would be a fifth of the cost of a sample
         y = floor(phi * _UP) * _ODD_PART
-        n1 += 1
+        times, sums = self._times, self._sums
+        sx1, sy1, sxx1, sxy1 = sums[-1]
         sx1 += x
         sy1 += y
         sxx1 += x * x
         sxy1 += x * y
-        sums.append((x, n1, sx1, sy1, sxx1, sxy1))
-        slopes: list[float | None] = []
-        for window in self._windows:
-            length, base = window
-            cut = x - length
-            if sums[base + 1][0] <= cut:
-                base += 1
-                while sums[base + 1][0] <= cut:
-                    base += 1
-                window[1] = base
-            _, n, sx, sy, sxx, sxy = sums[base]
-            n = n1 - n
-            sx = sx1 - sx
-            run = n * (sxx1 - sxx) - sx * sx
-            slopes.append((n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None)
-        self._slopes = slopes
-        if not n1 & _COMPACT_MASK:
-            self._compact()
+        times.append(x)
+        sums.append((sx1, sy1, sxx1, sxy1))
+        count = len(times)
+        i, j, k = self._firsts
+        length_i, length_j, length_k = self._lengths
+
+        cut = x - length_i
+        while times[i] <= cut:
+            i += 1
+        sx, sy, sxx, sxy = sums[i]
+        n = count - i
+        sx = sx1 - sx
+        run = n * (sxx1 - sxx) - sx * sx
+        slope_i = (n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None
+
+        cut = x - length_j
+        while times[j] <= cut:
+            j += 1
+        sx, sy, sxx, sxy = sums[j]
+        n = count - j
+        sx = sx1 - sx
+        run = n * (sxx1 - sxx) - sx * sx
+        slope_j = (n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None
+
+        cut = x - length_k
+        while times[k] <= cut:
+            k += 1
+        sx, sy, sxx, sxy = sums[k]
+        n = count - k
+        sx = sx1 - sx
+        run = n * (sxx1 - sxx) - sx * sx
+        slope_k = (n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None
+
+        self._firsts = i, j, k
+        self._slopes = slope_i, slope_j, slope_k
+        if count >= self._full:
+            self._tidy()
         return None
 
-    def _add_scaled(self, x: int, y: int) -> None:
-        _, n, sx, sy, sxx, sxy = self._sums[-1]
-        y *= _ODD_PART
-        self._sums.append((x, n + 1, sx + x, sy + y, sxx + x * x, sxy + x * y))
-        for window, base in zip(self._windows, self._bases_at(x), strict=True):
-            window[1] = base
-        self._slopes = [self._slope(base) for _, base in self._windows]
-        self._compact()
+    def _add_any(self, time_ms: int, phi: float) -> Refusal | None:
+        """Take any sample, or say why not."""
+        refusal = check_share(phi) or check_order(time_ms, self._newest)
+        if refusal is not None:
+            return refusal
+        if time_ms - self._newest >= max(self._lengths):
+            self._start(time_ms)
+        self._newest = time_ms
+        x = time_ms - self._origin
+        self._append(x, self._scale(phi) * _ODD_PART)
+        self._firsts = self._slide(x)
+        self._slopes = tuple(self._slope(first) for first in self._firsts)
+        if len(self._times) >= self._full:
+            self._tidy()
+        return None
+
+    def _append(self, x: int, y: int) -> None:
+        sx, sy, sxx, sxy = self._sums[-1]
+        self._times.append(x)
+        self._sums.append((sx + x, sy + y, sxx + x * x, sxy + x * y))
 
     def _scale(self, phi: float) -> int:
         """Φ as a whole number of 2**-shift; the shift and all sums follow where they must."""
         numerator, denominator = float(phi).as_integer_ratio()
         if denominator > 1 << self._shift:
             more = _FULL_SHIFT - self._shift
-            self._sums = [
-                (x, n, sx, sy << more, sxx, sxy << more) for x, n, sx, sy, sxx, sxy in self._sums
-            ]
+            self._sums = [(sx, sy << more, sxx, sxy << more) for sx, sy, sxx, sxy in self._sums]
             self._shift = _FULL_SHIFT
             # from now on no Φ takes the fast way
             self._least = inf
@@ -153,23 +184,22 @@ class SlidingSlopes:
 
         A ``now_ms`` before the newest sample counts as the time of that sample.
         """
-        now = now_ms - self._origin
-        if now <= self._sums[-1][0]:
-            return tuple(self._slopes)
-        return tuple(self._slope(base) for base in self._bases_at(now))
+        if now_ms <= self._newest:
+            return self._slopes
+        return tuple(self._slope(first) for first in self._slide(now_ms - self._origin))
 
-    def _bases_at(self, x: int) -> list[int]:
-        """Per window, the index of the newest sample outside it."""
-        return [
-            bisect_right(self._sums, x - length, lo=base + 1, key=_x) - 1
-            for length, base in self._windows
-        ]
+    def _slide(self, x: int) -> tuple[int, ...]:
+        """Per window that ends at ``x``, the index of its oldest sample."""
+        return tuple(
+            bisect_right(self._times, x - length, lo=first)
+            for length, first in zip(self._lengths, self._firsts, strict=True)
+        )
 
-    def _slope(self, base: int) -> float | None:
-        """The slope of the samples after ``base``; different times make ``run`` positive."""
-        _, n1, sx1, sy1, sxx1, sxy1 = self._sums[-1]
-        _, n, sx, sy, sxx, sxy = self._sums[base]
-        n = n1 - n
+    def _slope(self, first: int) -> float | None:
+        """The slope from the sample ``first`` on; different times make ``run`` positive."""
+        sx1, sy1, sxx1, sxy1 = self._sums[-1]
+        sx, sy, sxx, sxy = self._sums[first]
+        n = len(self._times) - first
         sx = sx1 - sx
         run = n * (sxx1 - sxx) - sx * sx
         if not run:
@@ -177,12 +207,22 @@ class SlidingSlopes:
         rise = n * (sxy1 - sxy) - sx * (sy1 - sy)
         return rise / (run << (self._shift - _ODD_SHIFT))
 
-    def _compact(self) -> None:
-        """Forget what is outside every window."""
-        outside = min(base for _, base in self._windows)
+    def _tidy(self) -> None:
+        """Forget what is outside every window, and keep the numbers small."""
+        outside = min(self._firsts)
+        del self._times[:outside]
         del self._sums[:outside]
-        for window in self._windows:
-            window[1] -= outside
+        self._firsts = tuple(first - outside for first in self._firsts)
+        self._full = len(self._times) + _TIDY_AFTER
+        if self._times[-1] >= _FAR:
+            self._move_origin(self._times[0])
+
+    def _move_origin(self, by: int) -> None:
+        times, ys = self._times, [after[1] - before[1] for before, after in pairwise(self._sums)]
+        self._origin += by
+        self._times, self._sums = [], [_NOTHING]
+        for x, y in zip(times, ys, strict=True):
+            self._append(x - by, y)
 
 
 class SlidingSlope:

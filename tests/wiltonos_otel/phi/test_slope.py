@@ -18,6 +18,10 @@ Samples = list[tuple[int, float]]
 Slope = Callable[[Samples, int, int], float | None]
 
 shares = st.floats(0, 1)
+# the usual three, in any order, and other numbers of them
+windows = st.permutations(WINDOWS_MS).map(tuple) | st.sampled_from(
+    [(60_000,), (60_000, 1), (1000, 60_000, 90_000, 600_000)]
+)
 gaps = st.integers(1, 40_000) | st.integers(290_000, 310_000) | st.sampled_from([30_000, 60_000])
 
 
@@ -29,22 +33,34 @@ def _series(gap_ms: st.SearchStrategy[int]) -> st.SearchStrategy[Samples]:
     return st.lists(st.tuples(gap_ms, shares), min_size=1, max_size=40).map(timed)
 
 
-def _filled(samples: Samples) -> SlidingSlopes:
-    slopes = SlidingSlopes(WINDOWS_MS)
+def _filled(samples: Samples, windows_ms: tuple[int, ...] = WINDOWS_MS) -> SlidingSlopes:
+    slopes = SlidingSlopes(windows_ms)
     for time_ms, phi in samples:
         assert slopes.add(time_ms, phi) is None
     return slopes
 
 
-@given(samples=_series(gaps), later=st.integers(0, 320_000))
+@given(samples=_series(gaps), later=st.integers(0, 320_000), windows=windows)
 @settings(max_examples=300)
 def test_every_window_equals_exact_arithmetic(
-    rational: Slope, samples: Samples, later: int
+    rational: Slope, samples: Samples, later: int, windows: tuple[int, ...]
 ) -> None:
     """Whatever the values, gaps and windows, the slope is the nearest double to the truth."""
     now = samples[-1][0] + later
-    expected = tuple(rational(samples, now, window) for window in WINDOWS_MS)
-    assert _filled(samples).per_minute(now) == expected
+    expected = tuple(rational(samples, now, window) for window in windows)
+    assert _filled(samples, windows).per_minute(now) == expected
+
+
+@given(samples=_series(gaps), windows=windows)
+def test_slope_at_every_sample_equals_exact_arithmetic(
+    rational: Slope, samples: Samples, windows: tuple[int, ...]
+) -> None:
+    """Not only the last sample: none of them finds a wrong slope or leaves one behind."""
+    slopes = SlidingSlopes(windows)
+    for number, (now, phi) in enumerate(samples, start=1):
+        slopes.add(now, phi)
+        expected = tuple(rational(samples[:number], now, window) for window in windows)
+        assert slopes.per_minute(now) == expected
 
 
 @given(samples=_series(st.integers(1000, 40_000)))
@@ -76,6 +92,18 @@ def test_no_drift_after_a_million_updates(rational: Slope) -> None:
         if number >= 999_600:
             recent.append((now, phi))
     assert slopes.per_minute(now) == tuple(rational(recent, now, w) for w in WINDOWS_MS)
+
+
+def test_weeks_between_few_samples_stay_exact(rational: Slope) -> None:
+    """A process that lives for weeks begins its time anew now and then, unnoticed."""
+    slopes = SlidingSlopes(WINDOWS_MS)
+    samples = [(START_MS + i * 299_000, 0.7 + i % 97 / 1000) for i in range(5000)]
+    for number, (now, phi) in enumerate(samples, start=1):
+        slopes.add(now, phi)
+        recent = samples[max(0, number - 3) : number]
+        assert slopes.per_minute(now) == tuple(rational(recent, now, w) for w in WINDOWS_MS)
+    assert slopes.newest_ms == samples[-1][0]
+    assert slopes._times[-1] < 14 * 24 * 3_600_000 < samples[-1][0] - START_MS
 
 
 def test_window_is_open_on_the_left_and_closed_on_the_right() -> None:
