@@ -47,7 +47,8 @@ print((resident() - before) / SERIES)
 """
 LOOPS = """
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.instruments.handles import Loop, Recorder, Slot
+from wiltonos_otel.instruments.handles import Loop, Slot
+from wiltonos_otel.instruments.recorder import Recorder
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.policy import Policy
 slot = Slot()

@@ -12,20 +12,17 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 
-from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.errors import OptionsError
-from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
-from wiltonos_otel.instruments.handles import Coherence, Loop, OverflowLoop, Recorder, Slot
-from wiltonos_otel.instruments.signal import Signal
-from wiltonos_otel.phi import Refusal
-from wiltonos_otel.policy import Policy
+from wiltonos_otel.instruments.handles import Coherence, Loop, OverflowLoop, Slot
 from wiltonos_service.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from wiltonos_otel.instruments.coherence import CoherenceInstruments
     from wiltonos_otel.options import Options
+    from wiltonos_otel.policy import Policy
     from wiltonos_service.telemetry.provider import Telemetry
 
 log = logging.getLogger("wiltonos_otel")
@@ -102,7 +99,7 @@ def configure(
     otlp_endpoint: str | None = None,
     export_interval_seconds: float | None = None,
     instance_id: str | None = None,
-    policy: Policy | None = None,
+    policy: "Policy | None" = None,
     stale_after_seconds: float = STALE_AFTER_SECONDS,
     max_loops: int = MAX_LOOPS,
     config: "Path | None" = None,
@@ -135,7 +132,7 @@ def configure(
         OptionsError: the environment or the file states something wrong.
         PolicyError: the policy contradicts itself.
     """
-    # what only this call needs would be half of the time that importing the package takes
+    # what only this call needs would be most of the time that importing the package takes
     from wiltonos_otel.options import resolve  # noqa: PLC0415
 
     with _process.lock:
@@ -184,8 +181,17 @@ def shutdown() -> None:
         _process.slot.recorder = _process.instruments = _process.record_anew = None
 
 
-def _register(provider: metrics.MeterProvider, policy: Policy, stale_after_seconds: float) -> None:
-    from importlib.metadata import version  # noqa: PLC0415 - see configure()
+def _register(
+    provider: metrics.MeterProvider, policy: "Policy", stale_after_seconds: float
+) -> None:
+    # see configure()
+    from importlib.metadata import version  # noqa: PLC0415
+
+    from wiltonos_otel.clock import SystemClock  # noqa: PLC0415
+    from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments  # noqa: PLC0415
+    from wiltonos_otel.instruments.recorder import Recorder  # noqa: PLC0415
+    from wiltonos_otel.instruments.signal import Signal  # noqa: PLC0415
+    from wiltonos_otel.phi import Refusal  # noqa: PLC0415
 
     instruments = _process.known.get(provider)
     if instruments is None:

@@ -67,6 +67,27 @@ def test_importing_pulls_in_the_api_and_the_standard_library_only() -> None:
     assert threads == "1"
 
 
+def test_what_computes_is_not_imported_before_it_is_asked_for() -> None:
+    """Who only sets handles pays for handles; every public name is there all the same."""
+    program = """
+        import sys, wiltonos_otel
+        wiltonos_otel.coherence.set(0.75)
+        wiltonos_otel.loop("a").collapsed()
+        print("wiltonos_otel.phi" in sys.modules, "wiltonos_otel.policy" in sys.modules)
+        print(set(wiltonos_otel.__all__) <= set(dir(wiltonos_otel)))
+        print(wiltonos_otel.Policy().target, wiltonos_otel.Handles.__name__)
+        try:
+            wiltonos_otel.Polices
+        except AttributeError as error:
+            print(error)
+    """
+    early, names, later, wrong = run(program).stdout.splitlines()
+    assert early == "False False"
+    assert names == "True"
+    assert later == "0.75 Handles"
+    assert wrong == "module 'wiltonos_otel' has no attribute 'Polices'"
+
+
 def test_public_names_are_what_all_says() -> None:
     """``__all__`` is sorted, complete and documented."""
     assert wiltonos_otel.__all__ == sorted(wiltonos_otel.__all__)
