@@ -13,19 +13,12 @@ TRACKED = ("collector", "prometheus", "grafana", "docker-compose.yml", "Dockerfi
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout, built and unpacked."""
-    directory = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = directory.glob("*.whl")
+def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the wheel holds."""
+    site = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(directory / "site")
-    return directory / "site"
+        archive.extractall(site)
+    return site
 
 
 def test_the_wheel_carries_every_tracked_file_of_the_stack(unpacked: Path) -> None:

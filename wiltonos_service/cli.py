@@ -22,7 +22,10 @@ EXTRAS = {
     "state": "exporter",
     "notifier": "notifier",
     "longevity": "longevity",
+    "rules": "stack",
+    "dashboards": "stack",
 }
+OURS = ("wiltonos_otel", "wiltonos_service", "notifier")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,18 +43,30 @@ class _Commands(click.Group):
         try:
             command = found[0].load()
         except ModuleNotFoundError as error:
-            module = error.name or ""
-            if module.partition(".")[0] in ("wiltonos_otel", "wiltonos_service", "notifier"):
-                raise
-            raise MissingExtraError(EXTRAS.get(cmd_name, "all"), module) from None
+            raise _explained(error, cmd_name) from None
         if not isinstance(command, click.Command):
             raise OperatorError(f"{found[0].value} is no command")
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it imports only when it runs may be missing too."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise _explained(error, ctx.invoked_subcommand or "") from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         rows = [(entry.name, _summary(entry)) for entry in sorted(entry_points(group=GROUP))]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _explained(error: ModuleNotFoundError, command: str) -> Exception:
+    """What to install for a command; a module of ours that is missing is our own mistake."""
+    module = error.name or ""
+    if module.partition(".")[0] in OURS:
+        return error
+    return MissingExtraError(EXTRAS.get(command, "all"), module)
 
 
 class LazyGroup(click.Group):

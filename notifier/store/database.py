@@ -9,12 +9,12 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from notifier.errors import StoreError
 from notifier.store.lock import FileLock
 from notifier.store.migrate import migrate
+from wiltonos_service.errors import MissingExtraError
 
 R = TypeVar("R")
 BUSY_TIMEOUT_MILLISECONDS = 5000
@@ -131,51 +131,6 @@ def _sqlite_engine(path: Path, begin: str) -> Engine:
     return engine
 
 
-class Postgresql:
-    """A server that several replicas share; made by :func:`open_postgresql`."""
-
-    dialect = "postgresql"
-    shared = True
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-
-    async def write(self, work: Callable[[Connection], R]) -> R:
-        """Run in one transaction and commit it."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(work)
-
-    async def read(self, work: Callable[[Connection], R]) -> R:
-        """Run without writing."""
-        async with self._engine.connect() as connection:
-            return await connection.run_sync(work)
-
-    async def close(self) -> None:
-        """Close the pool."""
-        await self._engine.dispose()
-
-
-async def open_postgresql(url: str) -> Postgresql:
-    """Connect and migrate.
-
-    Raises:
-        StoreError: the server cannot be reached, or a newer program made the tables.
-    """
-    target = make_url(url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(target, pool_size=8, max_overflow=4, pool_pre_ping=True)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(migrate)
-    except StoreError:
-        await engine.dispose()
-        raise
-    except (DBAPIError, OSError, ImportError) as error:
-        await engine.dispose()
-        shown = target.render_as_string(hide_password=True)
-        raise StoreError(f"{shown}: {getattr(error, 'orig', None) or error}") from None
-    return Postgresql(engine)
-
-
 async def open_database(url: str) -> Database:
     """Open the database that a URL names.
 
@@ -190,5 +145,14 @@ async def open_database(url: str) -> Database:
     if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return await asyncio.to_thread(Sqlite, Path(str(parsed.database)))
     if backend in ("postgresql", "postgres"):
-        return await open_postgresql(url)
+        return await _open_postgresql(url)
     raise StoreError("[notifier] database must be sqlite:///path or postgresql://host/name")
+
+
+async def _open_postgresql(url: str) -> Database:
+    try:
+        # the driver, and what SQLAlchemy needs to wait for it, are an extra
+        from notifier.store.postgresql import open_postgresql  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("postgres", error.name or "asyncpg") from None
+    return await open_postgresql(url)
