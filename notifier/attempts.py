@@ -18,6 +18,7 @@ from notifier.instruments import Instruments
 from notifier.outlet import Outlet, marker
 from notifier.settling import delivered, settle, told, worth_telling
 from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store
+from notifier.store.digests import BY_DIGEST
 from notifier.traces import OFF, Traces, Trail, ended
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,19 @@ class _Attempt:
     refused: Refused | None = None
 
 
+@dataclass(slots=True)
+class Standing:
+    """What the digest of a channel does, as its worker has to know it.
+
+    Attributes:
+        shown: it tells of what ends before its turn comes.
+        sending: it is about to send, and no further row may take the budget that it waits for.
+    """
+
+    shown: bool = False
+    sending: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempts:
     """The attempts of one channel; as many may be under way at once as the caller likes.
@@ -52,6 +66,7 @@ class Attempts:
         backoff: how long to wait after a failure that passes.
         rng: the jitter of the waits.
         traces: makes a span of each request.
+        standing: what the digest of the channel does.
     """
 
     outlet: Outlet
@@ -62,6 +77,7 @@ class Attempts:
     backoff: Backoff = BACKOFF
     rng: random.Random = field(default_factory=random.Random)
     traces: Traces = OFF
+    standing: Standing = field(default_factory=Standing)
 
     async def work(self, claim: Claim) -> Outcome | None:
         """Bring a claim to its settlement, which is committed on return.
@@ -132,6 +148,9 @@ class Attempts:
             not claim.incident.firing or claim.rung_revision >= claim.ring_revision
         ):
             return delivered(claim, None)
+        if self._digest_tells(claim):
+            rung = max(claim.incident.revision, claim.ring_revision)
+            return Delivered(claim.incident.revision, rung, Receipt("", ""), BY_DIGEST)
         if self.outlet.deliverer.can_edit or not claim.shown:
             return None
         if worth_telling(claim.shown, claim.incident):
@@ -139,6 +158,13 @@ class Attempts:
         revision = claim.incident.revision
         rung, nowhere = max(revision, claim.ring_revision), Receipt("", "")
         return Delivered(revision, rung, claim.receipt or nowhere, claim.shown)
+
+    def _digest_tells(self, claim: Claim) -> bool:
+        """Whether it ended before it had a message, and the digest says so."""
+        unseen = claim.delivered_revision == 0 or claim.shown == BY_DIGEST
+        if claim.receipt is not None or claim.doubt is not None or not unseen:
+            return False
+        return not claim.incident.firing and (claim.shown == BY_DIGEST or self.standing.shown)
 
     async def _found(self, claim: Claim) -> Settlement | None:
         """The settlement for a message whose outcome was unknown and that did arrive."""

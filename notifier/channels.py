@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from notifier.attempts import Standing
 from notifier.building import make_context, make_outlet
 from notifier.clock import Clock
 from notifier.deliver.pacing import Budgets
+from notifier.digest import ChannelDigest
 from notifier.instruments import Instruments
 from notifier.outlet import Actions
 from notifier.render import RenderContext
@@ -44,15 +46,23 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class _Running:
-    """A channel at work.
+class _Made:
+    """A channel that is ready to work.
 
     Attributes:
-        made_from: equal values would make the same channel.
+        origin: equal values would make the same channel.
     """
 
-    made_from: tuple[Channel, RenderContext]
+    origin: tuple[Channel, RenderContext]
     worker: ChannelWorker
+    digest: ChannelDigest
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A channel at work."""
+
+    made: _Made
     stopping: asyncio.Event
     tasks: tuple[asyncio.Task[None], ...]
 
@@ -69,9 +79,10 @@ class Channels:
     around: Surroundings
     session: aiohttp.ClientSession
     _budgets: Budgets = field(default_factory=Budgets)
+    _digest_after: float = 0.0
     _running: dict[str, _Running] = field(default_factory=dict)
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
-    _made: int = 0
+    _count: int = 0
 
     def adopt(self, loaded: Loaded[Settings]) -> None:
         """Let the channels be those of the configuration; all of them, or none on an error.
@@ -80,22 +91,23 @@ class Channels:
             SettingsError: a secret is missing; everything is as before.
         """
         wanted = loaded.settings.notifier.channels
-        workers = {
-            channel.name: (made_from, self._worker(channel, loaded))
+        made = {
+            channel.name: self._make(channel, loaded)
             for channel in wanted
-            if (made_from := _made_from(channel, loaded)) != self._known(channel.name)
+            if not self._same(channel, loaded)
         }
+        self._digest_after = loaded.settings.notifier.digest_after_seconds
         names = {channel.name for channel in wanted}
         for name in [*self._running]:
-            if name in workers or name not in names:
+            if name in made or name not in names:
                 self._leave(self._running.pop(name))
-        for name, (made_from, worker) in workers.items():
-            self._running[name] = _start(made_from, worker)
+        for name, ready in made.items():
+            self._running[name] = _start(ready)
 
     @property
     def workers(self) -> Mapping[str, ChannelWorker]:
         """The worker of each channel."""
-        return {name: running.worker for name, running in self._running.items()}
+        return {name: running.made.worker for name, running in self._running.items()}
 
     @property
     def degraded(self) -> list[str]:
@@ -115,7 +127,7 @@ class Channels:
     def wake(self) -> None:
         """There may be work."""
         for running in self._running.values():
-            running.worker.wake()
+            running.made.worker.wake()
 
     async def end(self, seconds: float) -> None:
         """Bring what is under way to its end, in so many seconds at most."""
@@ -128,19 +140,22 @@ class Channels:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    def _known(self, name: str) -> tuple[Channel, RenderContext] | None:
-        running = self._running.get(name)
-        return running.made_from if running else None
+    def _same(self, channel: Channel, loaded: Loaded[Settings]) -> bool:
+        running = self._running.get(channel.name)
+        origin = channel, make_context(channel, loaded)
+        return running is not None and running.made.origin == origin
 
     def _leave(self, running: _Running) -> None:
         running.stopping.set()
-        running.worker.wake()
+        running.made.worker.wake()
         for task in running.tasks:
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
-    def _worker(self, channel: Channel, loaded: Loaded[Settings]) -> ChannelWorker:
-        around, self._made = self.around, self._made + 1
+    def _make(self, channel: Channel, loaded: Loaded[Settings]) -> _Made:
+        around, self._count = self.around, self._count + 1
+        # no two workers of a channel may hold the same lease
+        owner = f"{around.owner}.{self._count}"
         outlet = make_outlet(
             channel,
             loaded,
@@ -151,23 +166,32 @@ class Channels:
             actions=around.actions,
             template_failed=lambda: around.instruments.template_failed(channel.name),
         )
-        return ChannelWorker(
+        standing = Standing()
+        digest = ChannelDigest(
             outlet=outlet,
             store=around.store,
             clock=around.clock,
-            # no two workers of a channel may hold the same lease
-            owner=f"{around.owner}.{self._made}",
+            owner=owner,
+            instruments=around.instruments,
+            after_seconds=lambda: self._digest_after,
+            standing=standing,
+        )
+        worker = ChannelWorker(
+            outlet=outlet,
+            store=around.store,
+            clock=around.clock,
+            owner=owner,
             instruments=around.instruments,
             announce=around.announce,
             settled=around.settled,
             traces=around.traces,
+            standing=standing,
         )
+        digest.able, digest.wake = lambda: not worker.degraded, worker.wake
+        return _Made((channel, make_context(channel, loaded)), worker, digest)
 
 
-def _made_from(channel: Channel, loaded: Loaded[Settings]) -> tuple[Channel, RenderContext]:
-    return channel, make_context(channel, loaded)
-
-
-def _start(made_from: tuple[Channel, RenderContext], worker: ChannelWorker) -> _Running:
+def _start(made: _Made) -> _Running:
     stopping = asyncio.Event()
-    return _Running(made_from, worker, stopping, (asyncio.create_task(worker.run(stopping)),))
+    tasks = [asyncio.create_task(each.run(stopping)) for each in (made.worker, made.digest)]
+    return _Running(made, stopping, tuple(tasks))

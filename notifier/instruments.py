@@ -54,6 +54,11 @@ class Instruments:
             "{message}",
             "Messages in which the channel's template failed, so that the default served.",
         )
+        self._digests = meter.create_counter(
+            "wiltonos.notifier.digests",
+            "{digest}",
+            "Digests that were sent because the backlog of a channel was long.",
+        )
         self._latency = meter.create_histogram(
             "wiltonos.notifier.delivery.latency",
             "s",
@@ -94,6 +99,10 @@ class Instruments:
         """The default form of a message had to serve."""
         self._template_failures.add(1, {"channel": channel})
 
+    def digest_begun(self, channel: str) -> None:
+        """One message stands for a long backlog."""
+        self._digests.add(1, {"channel": channel})
+
     def delivered(self, channel: str, seconds: float, since_start: float | None) -> None:
         """A channel shows a revision; ``since_start`` is given with its first message only."""
         self._latency.record(max(seconds, 0.0), {"channel": channel})
@@ -113,6 +122,7 @@ class Instruments:
             self._accepted.add(0, {"reason": reason.value})
         for channel in self._channels:
             self._duplicates.add(0, {"channel": channel})
+            self._digests.add(0, {"channel": channel})
             self._template_failures.add(0, {"channel": channel})
             for outcome in OutcomeKind:
                 self._attempts.add(0, {"channel": channel, "outcome": outcome.value})

@@ -15,6 +15,8 @@ AFTER_COMMIT = "after_commit"
 AFTER_CLAIM = "after_claim"
 AFTER_SEND = "after_send"
 AFTER_RECEIPT = "after_receipt"
+DIGEST_BEGUN = "digest_begun"
+DIGEST_SENT = "digest_sent"
 POINTS = (BEFORE_COMMIT, AFTER_COMMIT, AFTER_CLAIM, AFTER_SEND, AFTER_RECEIPT)
 
 

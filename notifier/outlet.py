@@ -7,7 +7,9 @@ from typing import Protocol
 
 from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
 from notifier.incident import Incident, Reason
-from notifier.render import Chat, RenderContext, render, render_reply
+from notifier.render import Chat, RenderContext, render, render_digest, render_reply
+from notifier.render.digest import Figures
+from notifier.store.digests import Contents
 from notifier.templates import ChannelTemplate
 
 Actions = Callable[[Incident, datetime], Mapping[str, str]]
@@ -56,6 +58,12 @@ class Outlet:
         else:
             rendered = self._living(incident, context)
         return replace(rendered, marker=marker(incident.id, incident.revision, operation))
+
+    def digest(self, told: Contents, takes: float, now: datetime, mark: str) -> Rendered:
+        """The one message that stands for a backlog that takes so many seconds."""
+        backlog = Figures(told.waiting, told.ended, told.total, takes)
+        context = replace(self.context, now=now)
+        return render_digest(self.chat, told.incidents, context, mark, backlog)
 
     def _living(self, incident: Incident, context: RenderContext) -> Rendered:
         if self.template is None:

@@ -156,6 +156,8 @@ class Notifier(HttpService):
         incident_by: labels that fold groups into one incident; () makes each group its own.
         reopen_seconds: an alert that fires again within this time re-opens its incident.
         heartbeat_timeout_seconds: silence of the Watchdog that means "alerting is down"; 0 = off.
+        digest_after_seconds: a backlog of incidents without a message that the limits of a chat
+            would hold back for longer gets one digest; 0 = never.
         max_body_bytes: larger webhook bodies are answered 413.
         retention_days: resolved incidents and dead letters older than this are removed.
         retention_megabytes: bound on the stored size; the oldest resolved incidents go first.
@@ -175,6 +177,7 @@ class Notifier(HttpService):
     incident_by: tuple[str, ...] = ()
     reopen_seconds: float = Field(default=600, ge=0)
     heartbeat_timeout_seconds: float = Field(default=180, ge=0)
+    digest_after_seconds: float = Field(default=60, ge=0)
     max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     retention_days: float = Field(default=30, gt=0)
     retention_megabytes: float = Field(default=512, gt=0)

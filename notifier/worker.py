@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from notifier import killpoints
-from notifier.attempts import BACKOFF, LEASE_SECONDS, STORE_RETRY_SECONDS, Attempts
+from notifier.attempts import BACKOFF, LEASE_SECONDS, STORE_RETRY_SECONDS, Attempts, Standing
 from notifier.circuit import Circuit
 from notifier.clock import Clock
 from notifier.deliver.backoff import Backoff
@@ -60,6 +60,7 @@ class ChannelWorker:
         announce: told of the channel's death (the reason) and of its return ("").
         settled: called when a row has changed.
         traces: makes the spans.
+        standing: what the digest of the channel does.
     """
 
     outlet: Outlet
@@ -70,6 +71,7 @@ class ChannelWorker:
     announce: Announce = _say_nothing
     settled: Callable[[], None] = lambda: None
     traces: Traces = OFF
+    standing: Standing = field(default_factory=Standing)
     backoff: Backoff = BACKOFF
     rng: random.Random = field(default_factory=random.Random)
     circuit: Circuit = field(default_factory=Circuit)
@@ -92,6 +94,7 @@ class ChannelWorker:
             backoff=self.backoff,
             rng=self.rng,
             traces=self.traces,
+            standing=self.standing,
         )
 
     @property
@@ -153,7 +156,7 @@ class ChannelWorker:
         now = self.clock.monotonic()
         self._wake.clear()
         alone = bool(self.stopped) or self.circuit.open
-        if len(self._under_way) >= (1 if alone else LANES):
+        if self.standing.sending or len(self._under_way) >= (1 if alone else LANES):
             return _Wait(POLL_SECONDS, for_work=True)
         if self.stopped and now < self._probe_at and not self.outlet.secret_changed():
             return _Wait(min(POLL_SECONDS, self._probe_at - now))

@@ -80,6 +80,10 @@ class DiscordHook:
         """See :class:`notifier.deliver.protocol.Paced`."""
         return self._pace.next_allowed(self._clock.monotonic(), operation, urgent=urgent)
 
+    def seconds_for(self, operation: Operation, count: int) -> float:
+        """See :class:`notifier.deliver.protocol.Paced`."""
+        return self._pace.seconds_for(operation, count)
+
     async def post(self, message: Rendered) -> Outcome:
         """Post a new message."""
         return await self._send(Operation.POST, "POST", "", payload(message.payload))

@@ -53,6 +53,12 @@ class Budget:
         spread = self._freed(burst, self._seconds * burst / share)
         return max(earliest, self._freed(share, self._seconds), spread)
 
+    def seconds_for(self, count: int) -> float:
+        """How long so many requests take that are not urgent, when nothing else is sent."""
+        if self._limit is None:
+            return 0.0
+        return count * self._seconds / max(self._limit - self._reserve, 1)
+
     def _freed(self, count: int, seconds: float) -> float:
         """When the last ``count`` requests will be ``seconds`` old."""
         return self.times[-count] + seconds if len(self.times) >= count else -math.inf
@@ -115,6 +121,11 @@ class Pace:
         """The first second, not before ``now``, at which every budget allows it."""
         budgets = (self.destination, *self.by_operation.get(operation, ()))
         return max(budget.next_allowed(now, urgent=urgent) for budget in budgets)
+
+    def seconds_for(self, operation: Operation, count: int) -> float:
+        """How long so many requests take that are not urgent."""
+        budgets = self.by_operation.get(operation, ())
+        return max((budget.seconds_for(count) for budget in budgets), default=0.0)
 
     def spent(self, now: float, operation: Operation) -> None:
         """Count a request that leaves now."""
@@ -210,6 +221,10 @@ class DiscordPace:
         """The first second, not before ``now``, at which every budget allows a request."""
         budgets = (self._own, self._hidden, self._all)
         return max(budget.next_allowed(now, urgent=urgent) for budget in budgets)
+
+    def seconds_for(self, _operation: Operation, count: int) -> float:
+        """How long so many requests take that are not urgent."""
+        return max(self._own.seconds_for(count), self._hidden.seconds_for(count))
 
     def spent(self, now: float, _operation: Operation) -> None:
         """Count a request that leaves now; edits cost as much as posts."""

@@ -80,6 +80,10 @@ class Paced(Protocol):
         """
         ...
 
+    def seconds_for(self, operation: Operation, count: int) -> float:
+        """How long so many such requests take within the budgets, none of them urgent."""
+        ...
+
 
 @runtime_checkable
 class Removing(Protocol):

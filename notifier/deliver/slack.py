@@ -83,6 +83,10 @@ class SlackBot:
         """See :class:`notifier.deliver.protocol.Paced`."""
         return self._pace.next_allowed(self._clock.monotonic(), operation, urgent=urgent)
 
+    def seconds_for(self, operation: Operation, count: int) -> float:
+        """See :class:`notifier.deliver.protocol.Paced`."""
+        return self._pace.seconds_for(operation, count)
+
     async def post(self, message: Rendered) -> Outcome:
         """Post a new message."""
         return await self._post(Operation.POST, message, {})
@@ -275,6 +279,10 @@ class SlackHook:
     def next_allowed(self, operation: Operation, *, urgent: bool = False) -> float:
         """See :class:`notifier.deliver.protocol.Paced`."""
         return self._pace.next_allowed(self._clock.monotonic(), operation, urgent=urgent)
+
+    def seconds_for(self, operation: Operation, count: int) -> float:
+        """See :class:`notifier.deliver.protocol.Paced`."""
+        return self._pace.seconds_for(operation, count)
 
     async def post(self, message: Rendered) -> Outcome:
         """Post a new message; its receipt has no message id."""

@@ -23,6 +23,8 @@ from notifier.render.card import (
     headed,
     icon,
 )
+from notifier.render.digest import Figures, note
+from notifier.render.digest import title as digest_title
 from notifier.render.template import DEFAULT, Filled
 from notifier.render.text import discord, fit, units
 from notifier.render.words import Words
@@ -95,17 +97,22 @@ def reply(card: Card, words: Words, headline: str) -> Rendered:
     return Rendered(body, body, f"{card.marker}:reply")
 
 
-def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rendered:
+def digest(
+    cards: Sequence[Card], words: Words, figures: Figures, inbox: str, marker: str
+) -> Rendered:
     """One message for many incidents, the worst first."""
     budget = Budget(TOTAL)
-    title = f"🔴 {discord(words.say('digest', count=len(cards)))}"
+    title = discord(digest_title(figures, words))
     more = f"[{discord(words.say('link.inbox'))}](<{inbox}>)" if inbox else ""
     shown, hidden = budget.lines(
         [digest_line(card, _LINE, discord, _struck) for card in cards], _DESCRIPTION - 600
     )
+    hidden += max(figures.listed - len(cards), 0)
     rest = words.say("more_incidents", count=hidden) if hidden else ""
-    said = _joined_within(_DESCRIPTION, shown, joined([discord(rest), more]))
-    embed = {"title": title, "description": said, "color": COLOURS[Level.CRITICAL]}
+    head = discord(note(figures, words))
+    said = _joined_within(_DESCRIPTION, head, shown, joined([discord(rest), more]))
+    colour = GREEN if figures.over else COLOURS[Level.CRITICAL]
+    embed = {"title": title, "description": said, "color": colour}
     body = {"content": "", "embeds": [embed], "allowed_mentions": {"parse": []}}
     plain = {"content": title, "allowed_mentions": {"parse": []}}
     return Rendered(body, plain, marker)

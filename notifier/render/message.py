@@ -10,6 +10,7 @@ from notifier.incident.reason import Reason
 from notifier.render import discord, slack
 from notifier.render.card import card, order
 from notifier.render.context import RenderContext
+from notifier.render.digest import Figures
 from notifier.render.links import incident_url, safe_url
 from notifier.render.template import DEFAULT, Template, fill
 from notifier.render.text import discord as escape_discord
@@ -68,15 +69,27 @@ def render_reply(
 
 
 def render_digest(
-    chat: Chat, incidents: Sequence[Incident], context: RenderContext, marker: str
+    chat: Chat,
+    incidents: Sequence[Incident],
+    context: RenderContext,
+    marker: str,
+    backlog: Figures | None = None,
 ) -> Rendered:
-    """One message that stands for many incidents while a backlog lasts; it pings nobody."""
+    """One message that stands for many incidents while a backlog lasts; it pings nobody.
+
+    Args:
+        chat: where.
+        incidents: those to list; the worst and newest come first.
+        context: the surroundings.
+        marker: identifies the message.
+        backlog: the figures; None counts the incidents, which all wait.
+    """
     ordered = sorted(incidents, key=_urgency)
     cards, spoken = [card(each, context) for each in ordered], words(context.language)
     inbox = safe_url(incident_url("", context).rstrip("#"))
-    if chat is Chat.SLACK:
-        return slack.digest(cards, spoken, inbox, marker)
-    return discord.digest(cards, spoken, inbox, marker)
+    figures = backlog or Figures(len(cards), 0, len(cards), 0.0)
+    form = slack.digest if chat is Chat.SLACK else discord.digest
+    return form(cards, spoken, figures, inbox, marker)
 
 
 def _headline(incident: Incident, reasons: frozenset[Reason], spoken: Words) -> str:

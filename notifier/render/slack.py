@@ -22,6 +22,8 @@ from notifier.render.card import (
     headed,
     icon,
 )
+from notifier.render.digest import Figures, note
+from notifier.render.digest import title as digest_title
 from notifier.render.template import DEFAULT, Filled
 from notifier.render.text import fit, slack, units
 from notifier.render.words import Words
@@ -84,15 +86,19 @@ def reply(card: Card, words: Words, headline: str) -> Rendered:
     return Rendered(payload, {"text": text}, f"{card.marker}:reply")
 
 
-def digest(cards: Sequence[Card], words: Words, inbox: str, marker: str) -> Rendered:
+def digest(
+    cards: Sequence[Card], words: Words, figures: Figures, inbox: str, marker: str
+) -> Rendered:
     """One message for many incidents, the worst first."""
     budget = Budget(TOTAL - _STRUCTURE)
-    text = f"🔴 {words.say('digest', count=len(cards))}"
+    text = digest_title(figures, words)
     more = f"<{slack(inbox)}|{slack(words.say('link.inbox'))}>" if inbox else ""
     lines = [digest_line(card, _LINE, slack, _struck) for card in cards]
     shown, hidden = budget.lines(lines, _SECTION)
+    hidden += max(figures.listed - len(cards), 0)
     rest = words.say("more_incidents", count=hidden) if hidden else ""
-    sections = [f"*{slack(text)}*", shown, joined([slack(rest), more])]
+    head = f"*{slack(text)}*\n{slack(note(figures, words))}"
+    sections = [head, shown, joined([slack(rest), more])]
     blocks = [_section(each) for each in sections if each]
     return Rendered({"text": text, "blocks": blocks}, {"text": text}, marker)
 

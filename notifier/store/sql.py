@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from notifier.errors import StoreError
 from notifier.incident import Phase
 from notifier.planner import Plan, Planner
-from notifier.store import letters, outbox, queries, retention
+from notifier.store import digests, letters, outbox, queries, retention
 from notifier.store.accepting import Accepting
 from notifier.store.base import (
     ANYTHING,
@@ -92,7 +92,12 @@ class SqlStore:
 
     async def release(self) -> int:
         """End every lease; only where no other process can hold one."""
-        return await self._write(outbox.release)
+
+        def work(connection: Connection) -> int:
+            digests.release(connection)
+            return outbox.release(connection)
+
+        return await self._write(work)
 
     async def hurry(self, channel: str, now: datetime) -> int:
         """Make every waiting row of a channel due; returns how many waited."""

@@ -55,7 +55,7 @@ class Child:
     """The notifier as a process of its own, which may die and be started again."""
 
     def __init__(self, directory: Path, port: int) -> None:
-        self._directory = directory
+        self.directory = directory
         self._process: asyncio.subprocess.Process | None = None
         self.base = f"http://127.0.0.1:{port}"
         self.kills = 0
@@ -67,7 +67,7 @@ class Child:
         environ.pop("PYTHONDONTWRITEBYTECODE", None)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", COMMAND, "notifier", "run",
-            "--config", str(self._directory / "wiltonos.toml"), "--log-level", "error",
+            "--config", str(self.directory / "wiltonos.toml"), "--log-level", "error",
             env=environ,
         )  # fmt: skip
 
@@ -190,6 +190,27 @@ async def test_a_kill_at_any_place_loses_nothing(
     for messages in shown:
         assert "Resolved" in about(messages, "one")[-1].text
     assert sum(len(about(messages, "one")) for messages in shown) <= 2 + child.kills
+
+
+@pytest.mark.parametrize("point", [killpoints.DIGEST_BEGUN, killpoints.DIGEST_SENT])
+async def test_a_kill_does_not_double_a_digest(
+    child: Child, sender: Sender, slack: FakeSlack, discord: FakeDiscord, point: str
+) -> None:
+    """One at most on each chat, and every incident has its own message."""
+    file = child.directory / "wiltonos.toml"
+    text = file.read_text().replace("[notifier]", "[notifier]\ndigest_after_seconds = 1", 1)
+    file.write_text(text)
+    names = [f"n{number}" for number in range(6)]
+    await child.start(f"{point}:1")
+    sending = asyncio.gather(*(sender.send(group(name, over=False)) for name in names))
+    await child.dead()
+    await child.start()
+    await sending
+    await sender.delivered()
+    for messages in (slack.messages[CHANNEL], discord.shown()):
+        digests = [message for message in messages if "incidents at once" in message.text]
+        assert len(digests) <= 1
+        assert all(about([m for m in messages if m not in digests], name) for name in names)
 
 
 async def test_random_kills_and_faults_leave_every_incident_right(
