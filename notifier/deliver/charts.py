@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,37 @@ DRAW_SECONDS = 30.0
 MAX_SERIES = 12
 _MAX_ANSWER = 8 * 1024 * 1024
 _PROCESS = "notifier.deliver.chart_process"
+# nothing of our own environment goes there: it may hold secrets. One thread: each of them would
+# reserve memory, of which the process may have so much
+_ENVIRONMENT = {
+    "MPLBACKEND": "Agg",
+    "LC_ALL": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+class ChartEnd(StrEnum):
+    """What became of a chart."""
+
+    SHOWN = "shown"
+    UNANSWERED = "unanswered"
+    EMPTY = "empty"
+    NOT_DRAWN = "not_drawn"
+    REFUSED = "refused"
+    LATE = "late"
 
 
 class ChartError(NotifierError):
-    """There is no chart; the text says why."""
+    """There is no chart; the text says why.
+
+    Attributes:
+        end: the same in one word.
+    """
+
+    def __init__(self, end: ChartEnd, text: str) -> None:
+        super().__init__(text)
+        self.end = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,45 +101,78 @@ class Charts:
         }
         timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
         try:
-            # as a form: an expression may be longer than an address
-            async with self._session.post(self._url, data=query, timeout=timeout) as response:
-                content = await response.content.read(_MAX_ANSWER)
+            # as a form: an expression may be longer than an address. A redirect could lead it
+            # anywhere; it is somebody else's text and for this Prometheus only.
+            async with self._session.post(
+                self._url, data=query, timeout=timeout, allow_redirects=False
+            ) as response:
+                content = await _whole(response)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise ChartError(f"Prometheus did not answer: {type(error).__name__}") from None
-        series = read_series(content, plan.labels)
+            said = f"Prometheus did not answer: {type(error).__name__}"
+            raise ChartError(ChartEnd.UNANSWERED, said) from None
+        series = read_series(content, plan)
         if not series:
-            raise ChartError("Prometheus has no data for the alert's expression")
+            said = "Prometheus has no data for the alert's expression"
+            raise ChartError(ChartEnd.EMPTY, said)
         return series
 
 
-def read_series(content: bytes, labels: Mapping[str, str]) -> list[Series]:
-    """The series of a ``query_range`` answer that agree with the labels, at most twelve.
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > _MAX_ANSWER:
+            said = f"Prometheus' answer is larger than {_MAX_ANSWER >> 20} MiB: too many series"
+            raise ChartError(ChartEnd.UNANSWERED, said)
+    return bytes(content)
+
+
+def read_series(content: bytes, plan: ChartPlan) -> list[Series]:
+    """The series of a ``query_range`` answer that agree with the labels of the alert.
+
+    At most twelve, the worst first: those that are furthest beyond a limit, else the largest.
 
     Raises:
         ChartError: it is no such answer.
     """
     try:
         body = orjson.loads(content)
-        results = body["data"]["result"]
-        kept = [each for each in results if _agrees(each["metric"], labels)][:MAX_SERIES]
-        pairs = [set(each["metric"].items()) for each in kept]
+        results = [r for r in body["data"]["result"] if _agrees(r["metric"], plan.labels)]
+        pairs = [set(each["metric"].items()) for each in results]
         common = set.intersection(*pairs) if len(pairs) > 1 else set()
-        return [_series(each, {**labels, **dict(common)}) for each in kept]
+        told = {**plan.labels, **dict(common), "__name__": ""}
+        own = {name for each in results for name in each["metric"]} - told.keys()
+        found = [_series(each, sorted(own)) for each in results]
     except (AttributeError, ValueError, KeyError, TypeError) as error:
         reason = redact(content[:200].decode("utf-8", "replace"))
-        raise ChartError(f"Prometheus gave no matrix: {reason}") from error
+        said = f"Prometheus gave no matrix: {reason}"
+        raise ChartError(ChartEnd.UNANSWERED, said) from error
+    found = [series for series in found if series.points]
+    return sorted(found, key=lambda each: -_excess(each, plan))[:MAX_SERIES]
+
+
+def _excess(series: Series, plan: ChartPlan) -> float:
+    """How far it was beyond the limits at worst; negative within."""
+    values = [value for _, value in series.points]
+    over = max(values) - plan.high if plan.high is not None else -math.inf
+    under = plan.low - min(values) if plan.low is not None else -math.inf
+    return max(values) if plan.low is plan.high is None else max(over, under)
 
 
 def _agrees(metric: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return all(labels.get(name, value) == value for name, value in metric.items())
 
 
-def _series(result: Mapping[str, Any], told: Mapping[str, str]) -> Series:
+def _series(result: Mapping[str, Any], own: Sequence[str]) -> Series:
+    """Named by the labels in which it differs; by the value alone where that is one label."""
     metric = result["metric"]
-    own = [f"{k}={v}" for k, v in sorted(metric.items()) if k not in told and k != "__name__"]
+    if len(own) == 1:
+        name = metric.get(own[0], "")
+    else:
+        name = ", ".join(f"{each}={metric[each]}" for each in own if each in metric)
     points = ((float(at), float(value)) for at, value in result["values"])
     finite = [(at, value) for at, value in points if math.isfinite(value)]
-    return Series(", ".join(own) or metric.get("__name__", ""), finite)
+    return Series(name or metric.get("__name__", ""), finite)
 
 
 async def draw(plan: ChartPlan, series: Sequence[Series], cache: Path) -> bytes:
@@ -124,30 +185,32 @@ async def draw(plan: ChartPlan, series: Sequence[Series], cache: Path) -> bytes:
         "title": plan.title,
         "start": plan.start.timestamp(),
         "end": plan.end.timestamp(),
+        "step": plan.step_seconds,
         "fired_at": plan.fired_at.timestamp(),
         "ended_at": plan.ended_at.timestamp() if plan.ended_at else None,
         "low": plan.low,
         "high": plan.high,
         "series": [{"name": each.name, "points": list(each.points)} for each in series],
     }
-    # nothing of our environment goes there: it may hold secrets
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-m", _PROCESS),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={"MPLBACKEND": "Agg", "MPLCONFIGDIR": str(cache), "LC_ALL": "C.UTF-8"},
+        env=_ENVIRONMENT | {"MPLCONFIGDIR": str(cache)},
     )
     try:
         async with asyncio.timeout(DRAW_SECONDS):
-            png, said = await process.communicate(orjson.dumps(job))
+            png, stderr = await process.communicate(orjson.dumps(job))
     except TimeoutError:
-        raise ChartError(f"drawing took longer than {DRAW_SECONDS:.0f} s") from None
+        said = f"drawing took longer than {DRAW_SECONDS:.0f} s"
+        raise ChartError(ChartEnd.NOT_DRAWN, said) from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode or not png.startswith(b"\x89PNG"):
-        lines = said.decode("utf-8", "replace").strip().splitlines()
-        raise ChartError(f"drawing failed: {lines[-1] if lines else 'no picture'}")
+        lines = stderr.decode("utf-8", "replace").strip().splitlines()
+        said = f"drawing failed: {lines[-1] if lines else 'no picture'}"
+        raise ChartError(ChartEnd.NOT_DRAWN, said)
     return png

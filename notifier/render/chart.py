@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from notifier.incident.model import Incident, IncidentAlert
-from notifier.render.card import card
+from notifier.render.card import card, order
 from notifier.render.context import RenderContext
 from notifier.render.text import fit, one_line
 from notifier.render.words import words
@@ -21,10 +21,10 @@ AFTER = timedelta(minutes=2)
 POINTS = 240
 _SET_OPERATOR = re.compile(r"\b(or|and|unless)\b", re.IGNORECASE)
 _COMPARED = re.compile(
-    r"^(?P<left>.+?)\s*(?P<sign><=?|>=?)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?)$", re.DOTALL
+    r"^(?P<left>.+?)\s*(?P<sign><=?|>=?|[!=]=)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?)$", re.DOTALL
 )
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,17 @@ class ChartPlan:
 def chart_plan(incident: Incident, context: RenderContext) -> ChartPlan | None:
     """What to draw for an incident; None when no alert tells its expression.
 
-    An annotation ``chart_expr`` takes precedence over the rule's own expression; ``limit`` with
-    one or two numbers is the band, else the comparison in the expression is.
+    The worst alert's. An annotation ``chart_expr`` takes precedence over the rule's own
+    expression; the comparison in the expression is the band, else ``limit`` with one or two
+    numbers is.
     """
     said = card(incident, context)
     alert = next((a for a in _candidates(incident) if _expression(a)), None)
     if alert is None:
         return None
     expression, low, high = split_comparison(_expression(alert))
-    band = _band(alert.annotations.get("limit", ""))
-    low, high = band or (low, high)
+    if low is high is None:
+        low, high = _band(alert.annotations.get("limit", "")) or (None, None)
     start = incident.opened_at - BEFORE
     end = min(context.now, incident.resolved_at + AFTER) if incident.resolved_at else context.now
     title = fit(said.title, 90)
@@ -96,7 +97,8 @@ def split_comparison(expression: str) -> tuple[str, float | None, float | None]:
     """The side that is drawn, and the lower and upper limit that it is compared with.
 
     Understood are comparisons with a number, ``x > high or x < low`` of one x, and conditions
-    added by ``and`` or ``unless``, which are not drawn. Anything else is drawn whole.
+    added by ``and`` or ``unless``, which are not drawn. What has to equal a number is drawn
+    without a limit. Anything else is drawn whole.
     """
     first, *others = _clauses(expression)
     found = _comparison(first[1])
@@ -128,6 +130,9 @@ def _comparison(clause: str) -> tuple[str, float | None, float | None] | None:
     found = _COMPARED.match(clause.strip())
     if found is None or not _balanced(found["left"]):
         return None
+    if found["sign"] in {"==", "!="}:
+        # the lines show it without an edge: up is 1, then 0
+        return found["left"].strip(), None, None
     limit = float(found["limit"])
     above = found["sign"].startswith(">")
     return found["left"].strip(), None if above else limit, limit if above else None
@@ -144,13 +149,14 @@ def _balanced(text: str) -> bool:
 
 
 def _labels(incident: Incident) -> dict[str, str]:
-    found = [alert.labels for alert in _candidates(incident)]
+    found = [alert.labels for alert in incident.firing or incident.alerts]
     pairs = set(found[0].items()).intersection(*(labels.items() for labels in found[1:]))
     return {name: value for name, value in pairs if name not in {"alertname", "severity"}}
 
 
 def _candidates(incident: Incident) -> list[IncidentAlert]:
-    return [*incident.firing, *incident.alerts]
+    """The alerts that may be drawn, the worst first; what fires goes before what is over."""
+    return sorted(incident.alerts, key=order)
 
 
 def _expression(alert: IncidentAlert) -> str:
@@ -166,9 +172,7 @@ def _expression(alert: IncidentAlert) -> str:
 
 def _band(limit: str) -> tuple[float | None, float | None] | None:
     """``0.73–0.77`` is a band; one number alone is an upper limit."""
-    numbers = [
-        float(number) for number in _NUMBER.findall(limit.replace("–", " ").replace("..", " "))
-    ]
+    numbers = [float(number) for number in _NUMBER.findall(limit.replace("..", " "))]
     if len(numbers) == 2:
         return min(numbers), max(numbers)
     return (None, numbers[0]) if len(numbers) == 1 else None

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ async def test_a_chart_is_a_picture_of_the_size_that_chats_show(
     async with aiohttp.ClientSession() as session:
         png = await Charts(session, url, tmp_path).draw(PLAN)
     assert png.startswith(b"\x89PNG")
-    assert struct.unpack(">II", png[16:24]) == (1200, 450)
+    assert struct.unpack(">II", png[16:24]) == (1200, 675)
     assert len(png) < 300_000
 
 
@@ -132,10 +133,69 @@ async def test_a_process_that_fails_says_why(
         await module.draw(PLAN, [], tmp_path)
 
 
-def test_only_so_many_series_are_drawn() -> None:
-    """A query that matches a thousand does not fill the memory; names tell the difference."""
-    many = ({"n": str(n), "job": "the same", "__name__": "m"} for n in range(100))
-    content = orjson.dumps(matrix(*many, values=[[1, "2"]]))
-    found = read_series(content, {})
+def answered(*series: tuple[dict[str, str], float]) -> bytes:
+    """An answer in which each series has one point."""
+    results = [{"metric": metric, "values": [[1, str(value)]]} for metric, value in series]
+    return orjson.dumps({"data": {"result": results}})
+
+
+def test_the_worst_series_are_drawn_first() -> None:
+    """A query that matches a thousand does not fill the picture, nor hide what is wrong."""
+    many = [({"n": str(n), "job": "same", "__name__": "m"}, 0.75 + n / 1000) for n in range(100)]
+    low = [({"n": "low", "job": "same", "__name__": "m"}, 0.5)]
+    found = read_series(answered(*many, *low), replace(PLAN, labels={}))
     assert len(found) == MAX_SERIES
-    assert (found[0].name, found[0].points) == ("n=0", [(1.0, 2.0)])
+    assert [each.name for each in found[:3]] == ["low", "99", "98"]
+    assert found[0].points == [(1.0, 0.5)]
+
+
+def test_without_limits_the_largest_are_first() -> None:
+    """There is nothing to be beyond of."""
+    content = answered(({"n": "a"}, 1.0), ({"n": "b"}, 3.0))
+    found = read_series(content, replace(PLAN, low=None, high=None))
+    assert [each.name for each in found] == ["b", "a"]
+
+
+def test_a_name_tells_the_difference() -> None:
+    """One label by its value, several by name and value, a single series by its metric."""
+    two = answered(({"n": "a", "m": "x", "job": "j"}, 1.0), ({"n": "b", "job": "j"}, 2.0))
+    assert [each.name for each in read_series(two, PLAN)] == ["n=b", "m=x, n=a"]
+    one = answered(({"__name__": "up", "instance": "ship-1"}, 1.0))
+    assert [each.name for each in read_series(one, PLAN)] == ["up"]
+
+
+async def test_an_answer_in_many_pieces_is_read_whole(
+    prometheus: tuple[str, Answers], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a megabyte comes in pieces; eight of them would be too many series."""
+    pytest.importorskip("matplotlib", reason="charts are an extra")
+    url, say = prometheus
+    metrics = ({"instance": "ship-1", "loop": f"{n:060d}"} for n in range(100))
+    say(matrix(*metrics))
+    async with aiohttp.ClientSession() as session:
+        assert (await Charts(session, url, tmp_path).draw(PLAN)).startswith(b"\x89PNG")
+        monkeypatch.setattr(module, "_MAX_ANSWER", 1 << 19)
+        with pytest.raises(ChartError, match="too many series"):
+            await Charts(session, url, tmp_path).draw(PLAN)
+
+
+async def test_the_expression_goes_nowhere_else(prometheus: tuple[str, Answers]) -> None:
+    """It is somebody else's text: a redirect does not carry it away."""
+    seen: list[str] = []
+
+    async def lead_away(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        raise web.HTTPTemporaryRedirect(f"{prometheus[0]}/api/v1/query_range")
+
+    app = web.Application()
+    app.router.add_post("/api/v1/query_range", lead_away)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    prometheus[1](matrix({"instance": "ship-1"}))
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ChartError, match="no matrix"):
+            await Charts(session, url, Path()).draw(PLAN)
+    await runner.cleanup()
+    assert seen == ["/api/v1/query_range"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.alerts import AlertStatus
 from notifier.incident.model import Phase
 from notifier.render import RenderContext
 from notifier.render.chart import chart_plan, split_comparison
@@ -21,7 +22,8 @@ PHI = "last_over_time(wiltonos_quantum_coherence_ratio[15s])"
         ("up", "up", None, None),
         ("up > 0.77", "up", None, 0.77),
         ("up <= -1", "up", -1.0, None),
-        ("up == 0", "up == 0", None, None),
+        ("up == 0", "up", None, None),
+        ('up{job!="x"} != 1 and y', 'up{job!="x"}', None, None),
         (f"{PHI} > 0.77\nor {PHI} < 0.73", PHI, 0.73, 0.77),
         (f"({PHI} > 0.77 or {PHI} < 0.73) and on (job) x", PHI, 0.73, 0.77),
         (f"{PHI} > 0.77 or y < 0.1", PHI, None, 0.77),
@@ -74,6 +76,56 @@ def test_an_alert_may_name_its_own_expression_and_limits(
     plan = chart_plan(made, context)
     assert plan is not None
     assert (plan.expression, plan.low, plan.high) == ("phi", None, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("limit", "band"),
+    [
+        ("0.73–0.77", (0.73, 0.77)),
+        ("0.73-0.77", (0.73, 0.77)),
+        ("0.73..0.77", (0.73, 0.77)),
+        ("-0.04 to 0.04 per minute", (-0.04, 0.04)),
+        ("60 s", (None, 60.0)),
+        ("p95 of all", (None, None)),
+        ("1, 2 or 3", (None, None)),
+        ("", (None, None)),
+    ],
+)
+def test_a_band_is_read_as_people_write_it(
+    incident: Any, alert: Any, context: RenderContext, limit: str, band: Any
+) -> None:
+    """Two numbers are a band, one is an upper limit, anything else is none."""
+    plan = chart_plan(incident(alert(annotations={"limit": limit})), context)
+    assert plan is not None
+    assert (plan.low, plan.high) == band
+
+
+def test_limits_of_the_expression_win_over_words(
+    incident: Any, alert: Any, context: RenderContext
+) -> None:
+    """The words may be in another unit than the lines."""
+    made = incident(alert(annotations={"chart_expr": "disk > 0.8", "limit": "80 %"}))
+    plan = chart_plan(made, context)
+    assert plan is not None
+    assert (plan.expression, plan.low, plan.high) == ("disk", None, 0.8)
+
+
+def test_the_worst_alert_is_drawn(incident: Any, alert: Any, context: RenderContext) -> None:
+    """What fires goes before what is over; among the firing the worst, then the newest."""
+
+    def made(name: str, severity: str, **more: Any) -> Any:
+        labels = {"alertname": name, "severity": severity}
+        return alert(labels=labels, annotations={"chart_expr": name}, fingerprint=name, **more)
+
+    over = {"status": AlertStatus.RESOLVED, "ends_at": context.now}
+    alerts = (
+        made("minor", "info"),
+        made("worst", "critical"),
+        made("worse_but_over", "page", **over),
+    )
+    plan = chart_plan(incident(*alerts), context)
+    assert plan is not None
+    assert plan.expression == "worst"
 
 
 def test_without_an_expression_there_is_no_chart(
