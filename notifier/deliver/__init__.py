@@ -6,9 +6,18 @@ outcome without loading the clients of the chats.
 """
 
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
-from notifier.deliver.protocol import Charting, Deliverer, Operation, Paced, Removing, Rendered
+from notifier.deliver.protocol import (
+    Chart,
+    Charting,
+    Deliverer,
+    Operation,
+    Paced,
+    Removing,
+    Rendered,
+)
 
 __all__ = [
+    "Chart",
     "Charting",
     "Deliverer",
     "Operation",

@@ -20,11 +20,12 @@ from notifier.deliver.classify import Answer
 from notifier.deliver.http import FAILURES, HOST, failed_exchange, read_answer, scrubbed
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import DiscordPace
-from notifier.deliver.protocol import Operation, Rendered
+from notifier.deliver.protocol import Chart, Operation, Rendered
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.secrets import Secret
 
 CHART = "chart.png"
+_MAX_ALT = 1000
 _ADDRESS = re.compile(
     rf"(https?://{HOST})/api(?:/v\d+)?/webhooks/(\d+)/([A-Za-z0-9_.-]+)/?(?:\?.*)?"
 )
@@ -111,13 +112,22 @@ class DiscordHook:
         """None: a webhook cannot list messages."""
         return None
 
-    async def attach(self, receipt: Receipt, message: Rendered, png: bytes, alt: str) -> Outcome:
+    def next_idle(self) -> float:
+        """See :class:`notifier.deliver.protocol.Charting`."""
+        return self._pace.next_idle(self._clock.monotonic())
+
+    async def upload(self, chart: Chart) -> tuple[Outcome, Chart]:
+        """Nothing to do: a webhook's picture travels with the edit that shows it."""
+        return Outcome(OutcomeKind.DELIVERED), chart
+
+    async def attach(self, receipt: Receipt, message: Rendered, chart: Chart) -> Outcome:
         """Show the chart inside the message, in place of the one it shows now."""
         body = payload(message.payload)
-        body["attachments"] = [{"id": 0, "filename": CHART, "description": alt[:1000]}]
+        said = chart.alt[:_MAX_ALT]
+        body["attachments"] = [{"id": 0, "filename": CHART, "description": said}]
         _show_chart(body)
         path = f"/messages/{receipt.message}"
-        return await self._send(Operation.ATTACH, "PATCH", path, body, png)
+        return await self._send(Operation.ATTACH, "PATCH", path, body, chart.png)
 
     async def close(self) -> None:
         """Nothing to let go of: the session belongs to whoever opened it."""

@@ -59,6 +59,19 @@ class Budget:
             return 0.0
         return count * self._seconds / max(self._limit - self._reserve, 1)
 
+    def next_idle(self, now: float) -> float:
+        """The first second at which half of what every request may use is still free.
+
+        For what nobody waits for: a message that comes right after it finds room.
+        """
+        earliest = max(now, self.held_until)
+        if self._limit is None:
+            return earliest
+        share = max((self._limit - self._reserve) // 2, 1)
+        burst = share if self._burst is None else max(min(self._burst, share) // 2, 1)
+        spread = self._freed(burst, self._seconds * burst / share)
+        return max(earliest, self._freed(share, self._seconds), spread)
+
     def _freed(self, count: int, seconds: float) -> float:
         """When the last ``count`` requests will be ``seconds`` old."""
         return self.times[-count] + seconds if len(self.times) >= count else -math.inf
@@ -127,6 +140,11 @@ class Pace:
         budgets = self.by_operation.get(operation, ())
         return max((budget.seconds_for(count) for budget in budgets), default=0.0)
 
+    def next_idle(self, now: float) -> float:
+        """The first second at which uploading a chart and showing it takes nothing away."""
+        attach, edit = (self.by_operation.get(o, ()) for o in (Operation.ATTACH, Operation.EDIT))
+        return max(each.next_idle(now) for each in (self.destination, *attach, *edit))
+
     def spent(self, now: float, operation: Operation) -> None:
         """Count a request that leaves now."""
         for budget in self.by_operation.get(operation, ()):
@@ -155,7 +173,7 @@ def slack_bot_pace(budgets: Budgets, workspace: str, channel: str) -> Pace:
 
     docs.slack.dev, "Rate limits": 1 message per second per channel, "several hundred" per
     minute and workspace, tier 3 = 50 per minute (``chat.update``, ``conversations.history``),
-    tier 4 = 100 per minute (uploads, two calls each).
+    tier 4 = 100 per minute (uploads, whose three calls share one budget here).
     """
 
     def tier(name: str, limit: int, reserve: int) -> Budget:
@@ -165,7 +183,6 @@ def slack_bot_pace(budgets: Budgets, workspace: str, channel: str) -> Pace:
 
     own = budgets.shared(("slack", workspace, "channel", channel), lambda: Budget(1, 1.0))
     posts = (own, tier("post", 240, 60))
-    attach = (tier("attach", 40, 5), tier("edit", 48, 12))
     return Pace(
         by_operation={
             Operation.POST: posts,
@@ -173,7 +190,7 @@ def slack_bot_pace(budgets: Budgets, workspace: str, channel: str) -> Pace:
             Operation.EDIT: (tier("edit", 48, 12),),
             Operation.DELETE: (tier("delete", 48, 0),),
             Operation.FIND: (tier("find", 48, 0),),
-            Operation.ATTACH: attach,
+            Operation.ATTACH: (tier("attach", 90, 0),),
         },
         destination=budgets.shared(("slack", workspace), lambda: Budget(None, 0.0)),
     )
@@ -225,6 +242,10 @@ class DiscordPace:
     def seconds_for(self, _operation: Operation, count: int) -> float:
         """How long so many requests take that are not urgent."""
         return max(self._own.seconds_for(count), self._hidden.seconds_for(count))
+
+    def next_idle(self, now: float) -> float:
+        """The first second at which showing a chart takes nothing away."""
+        return max(each.next_idle(now) for each in (self._own, self._hidden, self._all))
 
     def spent(self, now: float, _operation: Operation) -> None:
         """Count a request that leaves now; edits cost as much as posts."""

@@ -94,13 +94,40 @@ class Removing(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A picture for a message.
+
+    Attributes:
+        png: the picture.
+        alt: the same in words.
+        file: what the chat calls it after the upload; "" before, and where it goes with the edit.
+    """
+
+    png: bytes
+    alt: str
+    file: str = ""
+
+
 @runtime_checkable
 class Charting(Protocol):
     """A deliverer that can show a chart inside a delivered message."""
 
-    async def attach(self, receipt: Receipt, message: Rendered, png: bytes, alt: str) -> Outcome:
-        """Show the chart in the message, in place of the one it shows now.
+    def next_idle(self) -> float:
+        """The monotonic second of its clock from which a chart takes nothing from a message.
 
-        The receipt of the outcome names the chart; an edit with that receipt keeps it.
+        Nobody waits for a chart, so it may use half of what is not kept back for the urgent.
+        """
+        ...
+
+    async def upload(self, chart: Chart) -> tuple[Outcome, Chart]:
+        """Bring the picture to the chat, where that is a request of its own; shows it nowhere."""
+        ...
+
+    async def attach(self, receipt: Receipt, message: Rendered, chart: Chart) -> Outcome:
+        """Show the uploaded chart in the message, in place of the one it shows now: one edit.
+
+        PAYLOAD_REFUSED may also mean that the chat has not looked at the picture yet. The
+        receipt of the outcome names the chart; an edit with that receipt keeps it.
         """
         ...

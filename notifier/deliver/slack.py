@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from notifier.deliver.classify import Answer, answer
 from notifier.deliver.http import FAILURES, HOST, failed_exchange, quiet_logger, scrubbed
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import Pace
-from notifier.deliver.protocol import Operation, Rendered
+from notifier.deliver.protocol import Chart, Operation, Rendered
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.secrets import Secret
 
@@ -25,11 +26,10 @@ _PAGES = 3
 _FIND_TRIES = 3
 # together below the lease of whoever looks
 _FIND_WAIT_SECONDS = 10.0
-# an uploaded file can be shown only after Slack has processed it
-_SHOW_WAITS_SECONDS = (0.0, 1.0, 2.0, 4.0)
 _ADDRESS = re.compile(rf"https?://{HOST}/\S+")
 _REPEATABLE = {Operation.EDIT, Operation.DELETE, Operation.FIND, Operation.ATTACH}
 _MAX_ALT = 2000
+_MAX_FILE_ALT = 1000
 
 
 def is_address(url: str) -> bool:
@@ -133,18 +133,44 @@ class SlackBot:
                 break
         return None
 
-    async def attach(self, receipt: Receipt, message: Rendered, png: bytes, alt: str) -> Outcome:
-        """Upload the chart privately and show it below the words of the message."""
-        outcome, file = await self._upload(png, alt)
-        if outcome.kind is not OutcomeKind.DELIVERED:
-            return outcome
-        shown = Receipt(receipt.destination, receipt.message, file)
-        for wait in _SHOW_WAITS_SECONDS:
-            await self._clock.sleep(wait)
-            outcome = await self._update(shown, message, alt)
-            if outcome.kind is not OutcomeKind.PAYLOAD_REFUSED:
-                break
-        return outcome
+    def next_idle(self) -> float:
+        """See :class:`notifier.deliver.protocol.Charting`."""
+        return self._pace.next_idle(self._clock.monotonic())
+
+    async def upload(self, chart: Chart) -> tuple[Outcome, Chart]:
+        """Upload the chart privately: the file is in no channel until a message shows it."""
+
+        async def ask() -> Answer:
+            address, size = self._client.files_getUploadURLExternal, len(chart.png)
+            said = chart.alt[:_MAX_FILE_ALT]
+            return _read(await address(filename="chart.png", length=size, alt_txt=said))
+
+        outcome, got = await self._call(Operation.ATTACH, ask)
+        if outcome.kind is not OutcomeKind.DELIVERED or not isinstance(got.body, Mapping):
+            return outcome, chart
+        url, file = str(got.body.get("upload_url", "")), str(got.body.get("file_id", ""))
+
+        async def send() -> Answer:
+            async with self._session.post(url, data=chart.png) as response:
+                fine = response.status == 200
+                return Answer(response.status, {}, {"ok": fine, "error": "upload_failed"})
+
+        async def complete() -> Answer:
+            finish = self._client.files_completeUploadExternal
+            return _read(await finish(files=[{"id": file, "title": "chart"}]))
+
+        outcome, _ = await self._call(Operation.ATTACH, send)
+        if outcome.kind is OutcomeKind.DELIVERED:
+            outcome, _ = await self._call(Operation.ATTACH, complete)
+        return outcome, replace(chart, file=file)
+
+    async def attach(self, receipt: Receipt, message: Rendered, chart: Chart) -> Outcome:
+        """Show the uploaded chart below the words of the message.
+
+        Slack refuses a file that it has not processed yet as ``invalid_blocks``.
+        """
+        shown = Receipt(receipt.destination, receipt.message, chart.file)
+        return await self._update(shown, message, chart.alt)
 
     async def close(self) -> None:
         """Nothing to let go of: the session belongs to whoever opened it."""
@@ -204,30 +230,6 @@ class SlackBot:
             wait = outcome.retry_after_seconds
             await self._clock.sleep(min(1.0 if wait is None else wait, _FIND_WAIT_SECONDS))
         return {}
-
-    async def _upload(self, png: bytes, alt: str) -> tuple[Outcome, str]:
-        async def ask() -> Answer:
-            address = self._client.files_getUploadURLExternal
-            return _read(await address(filename="chart.png", length=len(png), alt_txt=alt[:1000]))
-
-        outcome, got = await self._call(Operation.ATTACH, ask)
-        if outcome.kind is not OutcomeKind.DELIVERED or not isinstance(got.body, Mapping):
-            return outcome, ""
-        url, file = str(got.body.get("upload_url", "")), str(got.body.get("file_id", ""))
-
-        async def send() -> Answer:
-            async with self._session.post(url, data=png) as response:
-                fine = response.status == 200
-                return Answer(response.status, {}, {"ok": fine, "error": "upload_failed"})
-
-        async def complete() -> Answer:
-            finish = self._client.files_completeUploadExternal
-            return _read(await finish(files=[{"id": file, "title": "chart"}]))
-
-        outcome, _ = await self._call(Operation.ATTACH, send)
-        if outcome.kind is OutcomeKind.DELIVERED:
-            outcome, _ = await self._call(Operation.ATTACH, complete)
-        return outcome, file
 
     async def _call(
         self, operation: Operation, call: Callable[[], Awaitable[Answer]]

@@ -10,7 +10,7 @@ import pytest
 from notifier.deliver.factory import build
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import Budgets
-from notifier.deliver.protocol import Charting, Operation, Removing, Rendered
+from notifier.deliver.protocol import Chart, Charting, Operation, Removing, Rendered
 from notifier.errors import NotifierError
 from notifier.testing import (
     FakeSlack,
@@ -170,21 +170,77 @@ async def test_a_message_can_be_taken_away_twice(chat: Any) -> None:
     assert chat.messages == []
 
 
+def shows_charts(chat: Any) -> bool:
+    """Whether the deliverer can show charts."""
+    return isinstance(chat.deliverer, Charting)
+
+
+async def show(chat: Any, place: Receipt, png: bytes, text: str = "Φ left its band") -> Outcome:
+    """Upload a chart and show it in the message."""
+    outcome, uploaded = await chat.deliverer.upload(Chart(png, "Φ over time"))
+    assert outcome.kind is OutcomeKind.DELIVERED, outcome
+    shown: Outcome = await chat.deliverer.attach(place, chat.message(text), uploaded)
+    return shown
+
+
 async def test_a_chart_is_shown_kept_by_edits_and_replaced(chat: Any) -> None:
     """The chart stays through an edit with its receipt, and a newer one takes its place."""
-    able = isinstance(chat.deliverer, Charting)
+    able = shows_charts(chat)
     assert able is chat.deliverer.can_edit
     if not able:
         return
     place = receipt(await chat.deliverer.post(chat.message()))
-    first = receipt(await chat.deliverer.attach(place, chat.message(), b"png-1", "Φ over time"))
+    first = receipt(await show(chat, place, b"png-1"))
     assert first.attachment
     edited = receipt(await chat.deliverer.edit(first, chat.message("resolved")))
     assert edited.attachment == first.attachment
     assert len(chat.messages[0].files) == 1
-    second = receipt(await chat.deliverer.attach(edited, chat.message(), b"png-2", "Φ"))
+    second = receipt(await show(chat, edited, b"png-2"))
     assert second.attachment != first.attachment
     assert len(chat.messages[0].files) == 1
+
+
+async def test_a_chart_shows_nowhere_but_in_its_message(chat: Any) -> None:
+    """The upload alone is seen by nobody; showing it is one edit, with the words as given."""
+    if not shows_charts(chat):
+        return
+    place = receipt(await chat.deliverer.post(chat.message()))
+    _, uploaded = await chat.deliverer.upload(Chart(b"png", "Φ over time"))
+    (message,) = chat.messages
+    assert (message.edits, message.files) == (0, ())
+    receipt(await chat.deliverer.attach(place, chat.message("with a chart"), uploaded))
+    assert (message.edits, len(message.files), len(chat.messages)) == (1, 1, 1)
+    assert "with a chart" in message.text
+    assert message.pings == frozenset()
+
+
+async def test_a_chart_waits_while_messages_use_the_budget(chat: Any) -> None:
+    """Half of what a chat allows stays free for messages, and a held budget holds charts too."""
+    if not shows_charts(chat):
+        return
+    place = receipt(await chat.deliverer.post(chat.message()))
+    assert chat.deliverer.next_idle() <= chat.clock.monotonic()
+    for _ in range(24):
+        if chat.deliverer.next_idle() > chat.clock.monotonic():
+            break
+        receipt(await chat.deliverer.edit(place, chat.message()))
+    now = chat.clock.monotonic()
+    assert chat.deliverer.next_idle() > now
+    assert chat.deliverer.next_allowed(Operation.EDIT) <= now
+    await chat.clock.advance(120)
+    chat.fake.faults.add(rate_limited("7", '{"retry_after": 7}'))
+    await chat.deliverer.edit(place, chat.message())
+    assert chat.deliverer.next_idle() >= chat.clock.monotonic() + 7
+
+
+async def test_a_chart_for_a_message_that_is_gone_says_so(chat: Any) -> None:
+    """Nothing is posted anew for a chart."""
+    if not shows_charts(chat):
+        return
+    place = receipt(await chat.deliverer.post(chat.message()))
+    chat.messages[0].deleted = True
+    assert (await show(chat, place, b"png")).kind is OutcomeKind.MESSAGE_GONE
+    assert chat.messages == []
 
 
 async def test_a_changed_secret_file_is_used_at_once(chat: Any) -> None:

@@ -9,7 +9,7 @@ from notifier.deliver.discord import payload
 from notifier.deliver.factory import build
 from notifier.deliver.outcome import OutcomeKind
 from notifier.deliver.pacing import Budgets
-from notifier.deliver.protocol import Operation, Rendered
+from notifier.deliver.protocol import Chart, Operation, Rendered
 from notifier.testing import FakeDiscord, ManualClock, answer
 from notifier.testing.discord import CHANNEL
 from wiltonos_service.secrets import Secret
@@ -98,7 +98,7 @@ async def test_a_thread_is_written_and_edited_as_one(
 async def test_a_chart_is_an_image_of_the_embed(plain: Any, discord: FakeDiscord) -> None:
     """Uploaded with the edit, shown inside, named chart.png."""
     place = (await plain.post(message("x"))).receipt
-    await plain.attach(place, message("x"), b"png", "alt")
+    await plain.attach(place, message("x"), Chart(b"png", "alt"))
     said = discord.shown()[0]
     assert said.files == ("chart.png",)
     assert said.payload["embeds"][0]["image"] == {"url": "attachment://chart.png"}

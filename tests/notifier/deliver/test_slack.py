@@ -9,7 +9,7 @@ import pytest
 from notifier.deliver.factory import build
 from notifier.deliver.outcome import OutcomeKind, Receipt
 from notifier.deliver.pacing import Budgets
-from notifier.deliver.protocol import Operation, Rendered
+from notifier.deliver.protocol import Chart, Operation, Rendered
 from notifier.testing import (
     FakeSlack,
     ManualClock,
@@ -135,12 +135,17 @@ async def test_find_gives_up_when_slack_does_not_tell(patient: Any, slack: FakeS
 async def test_a_chart_waits_until_slack_has_processed_it(
     session: aiohttp.ClientSession,
 ) -> None:
-    """An upload cannot be shown at once; the words are shown meanwhile."""
+    """An upload cannot be shown at once: that is a refusal, which leaves the message alone."""
     clock = ManualClock(fast=True)
     async with FakeSlack(clock, file_processing_seconds=2.5) as slack:
         bot = bot_of(slack, session, clock)
         place = (await bot.post(message("words"))).receipt
-        outcome = await bot.attach(place, message("words"), b"png", "alt")
+        _, chart = await bot.upload(Chart(b"png", "alt"))
+        outcome = await bot.attach(place, message("words"), chart)
+        assert outcome.kind is OutcomeKind.PAYLOAD_REFUSED
+        assert slack.shown()[0].edits == 0
+        await clock.sleep(2.5)
+        outcome = await bot.attach(place, message("words"), chart)
         assert outcome.kind is OutcomeKind.DELIVERED
         (file,) = slack.shown()[0].files
         assert slack.files.content(file) == b"png"
@@ -156,7 +161,9 @@ async def test_a_chart_that_fails_leaves_the_message_alone(
     steps = [Operation.ATTACH] * 3 + [Operation.EDIT]
     slack.faults.add(*(properly().on(step) for step in steps[:before]))
     slack.faults.add(answer(503).on(steps[before]))
-    outcome = await patient.attach(place, message("words"), b"png", "alt")
+    outcome, chart = await patient.upload(Chart(b"png", "alt"))
+    if outcome.kind is OutcomeKind.DELIVERED:
+        outcome = await patient.attach(place, message("words"), chart)
     assert outcome.kind is OutcomeKind.TRANSIENT
     assert slack.faults.left == 0
     assert slack.shown()[0].files == ()
