@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -15,13 +15,15 @@ import structlog
 from aiohttp import web
 
 from notifier.alerts import AlertStatus
-from notifier.building import make_apps, make_guard, make_page_context, make_planner
+from notifier.building import make_apps, make_charts, make_guard, make_page_context, make_planner
 from notifier.channels import Channels, Surroundings
+from notifier.charting import ChartService
 from notifier.clock import Clock, SystemClock
 from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
 from notifier.errors import StoreError
 from notifier.instruments import METER, Instruments
+from notifier.outlet import Outlet
 from notifier.own import OwnAlert, own_body, own_notification
 from notifier.planner import Plan
 from notifier.probes import Probes
@@ -99,6 +101,7 @@ class NotifierService:
         self.instruments = Instruments(meter, names)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.channels: Channels | None = None
+        self._charting: ChartService | None = None
         again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
         self.reloading = Reloading(loaded, again, self._adopt)
         self._backlog: Backlog | None = None
@@ -154,6 +157,8 @@ class NotifierService:
         if self.channels is None:
             raise StoreError("the service is starting or ending; reload it when it is up")
         self.channels.adopt(loaded)
+        if self._charting is not None:
+            self._charting.draw = make_charts(loaded, self.channels.session).draw
         table = self.table = loaded.settings.notifier
         self.loaded = loaded
         names = tuple(channel.name for channel in table.channels)
@@ -244,14 +249,24 @@ class NotifierService:
                 doubtful=lambda: self.deadman.down,
                 actions=self.silences.offers,
                 announce=self._announce_channel,
-                settled=self.changes.note,
+                settled=self._settled,
                 traces=self.traces,
             )
             channels = self.channels = Channels(around, session)
             channels.adopt(self.loaded)
+            charting = self._charting = ChartService(
+                store=self.store,
+                clock=self.clock,
+                owner=self._owner,
+                instruments=self.instruments,
+                channels=self._charted,
+                draw=make_charts(self.loaded, session).draw,
+                moved=self._wake,
+            )
             tasks = [
                 asyncio.create_task(self.deadman.run(stopping)),
                 asyncio.create_task(self._housekeeping(stopping)),
+                asyncio.create_task(charting.run(stopping)),
             ]
             yield
             stopping.set()
@@ -260,6 +275,18 @@ class NotifierService:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _charted(self) -> Mapping[str, Outlet]:
+        """The channels whose messages are to have charts."""
+        workers = self.channels.workers if self.channels else {}
+        wanted = self.table.charted
+        return {name: each.outlet for name, each in workers.items() if name in wanted}
+
+    def _settled(self) -> None:
+        """A channel shows something else than before."""
+        self.changes.note()
+        if self._charting is not None:
+            self._charting.wake()
 
     async def _take(self, ingest: Ingest) -> None:
         self._accepted(await self.store.accept(ingest))

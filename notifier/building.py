@@ -1,12 +1,15 @@
 """Makes the parts of the notifier from its settings."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aiohttp
 
 from notifier.clock import Clock
+from notifier.deliver.charts import Charts
 from notifier.deliver.factory import build
 from notifier.deliver.pacing import Budgets
 from notifier.outlet import Actions, Outlet
@@ -22,6 +25,8 @@ from wiltonos_service.web.guard import Guard
 
 # keys of a channel; each has a twin that names a file
 TEMPLATES = ("title_template", "text_template")
+# where the drawing library keeps its list of fonts
+CHART_CACHE = Path("var/matplotlib")
 # replaced by the time of each rendering
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -142,3 +147,12 @@ def make_outlet(
         actions=actions,
         template=make_template(channel, loaded, template_failed),
     )
+
+
+def make_charts(loaded: Loaded[Settings], session: aiohttp.ClientSession) -> Charts:
+    """What draws the charts of messages."""
+    cache = loaded.path(CHART_CACHE)
+    # where it cannot be made, the library makes one that does not last
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
+    return Charts(session, loaded.settings.notifier.prometheus_url, cache)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from notifier.deliver.outcome import OutcomeKind
+from notifier.deliver.outcome import ChartEnd, OutcomeKind
 from notifier.incident import Reason
 from notifier.store.base import Backlog
 
@@ -59,6 +59,11 @@ class Instruments:
             "{digest}",
             "Digests that were sent because the backlog of a channel was long.",
         )
+        self._charts = meter.create_counter(
+            "wiltonos.notifier.charts",
+            "{chart}",
+            "Charts for messages, by what became of them; those tried again count each time.",
+        )
         self._latency = meter.create_histogram(
             "wiltonos.notifier.delivery.latency",
             "s",
@@ -103,6 +108,10 @@ class Instruments:
         """One message stands for a long backlog."""
         self._digests.add(1, {"channel": channel})
 
+    def chart(self, channel: str, end: ChartEnd, count: int = 1) -> None:
+        """A try to show a chart came to an end."""
+        self._charts.add(count, {"channel": channel, "outcome": end.value})
+
     def delivered(self, channel: str, seconds: float, since_start: float | None) -> None:
         """A channel shows a revision; ``since_start`` is given with its first message only."""
         self._latency.record(max(seconds, 0.0), {"channel": channel})
@@ -124,6 +133,8 @@ class Instruments:
             self._duplicates.add(0, {"channel": channel})
             self._digests.add(0, {"channel": channel})
             self._template_failures.add(0, {"channel": channel})
+            for end in ChartEnd:
+                self._charts.add(0, {"channel": channel, "outcome": end.value})
             for outcome in OutcomeKind:
                 self._attempts.add(0, {"channel": channel, "outcome": outcome.value})
 

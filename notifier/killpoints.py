@@ -17,6 +17,10 @@ AFTER_SEND = "after_send"
 AFTER_RECEIPT = "after_receipt"
 DIGEST_BEGUN = "digest_begun"
 DIGEST_SENT = "digest_sent"
+AFTER_UPLOAD = "after_upload"
+AFTER_ATTACH = "after_attach"
+# those of charts are no part of a delivery
+CHART_POINTS = (AFTER_UPLOAD, AFTER_ATTACH)
 POINTS = (BEFORE_COMMIT, AFTER_COMMIT, AFTER_CLAIM, AFTER_SEND, AFTER_RECEIPT)
 
 

@@ -74,6 +74,8 @@ class Channel(Table):
         text_template: Jinja source of the paragraph below the values; exclusive with
             ``text_template_file``.
         text_template_file: file that holds it; read again when it changes.
+        charts: whether messages get a chart of their alert; None takes the notifier's
+            (slack_webhook shows none).
         broadcast: show replies in the channel too, not only in the thread (slack).
         thread_id: post into this thread (discord_webhook).
     """
@@ -95,6 +97,7 @@ class Channel(Table):
     title_template_file: Path | None = None
     text_template: str | None = None
     text_template_file: Path | None = None
+    charts: bool | None = None
     broadcast: bool = False
     thread_id: str | None = None
 
@@ -105,6 +108,8 @@ class Channel(Table):
         _refuse(self, ("url", "url_file") if bot else _OF_BOTS)
         for key in ("app_token", "title_template", "text_template"):
             _one_at_most(self.name, key, getattr(self, key), getattr(self, f"{key}_file"))
+        if self.charts and self.kind is ChannelKind.SLACK_WEBHOOK:
+            raise ValueError(f"channel {self.name}: an incoming webhook cannot show charts")
         if bot and not self.channel:
             raise ValueError(f"channel {self.name}: kind slack needs channel, the channel's id")
         return self
@@ -151,7 +156,7 @@ class Notifier(HttpService):
     Attributes:
         database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
         alertmanager_url: where silences are made and followed; "" switches them off.
-        prometheus_url: where messages link to for graphs, and charts are read from.
+        prometheus_url: where messages link to for graphs, and charts are read from; "" for neither.
         grafana_url: where messages link to for dashboards.
         incident_by: labels that fold groups into one incident; () makes each group its own.
         reopen_seconds: an alert that fires again within this time re-opens its incident.
@@ -165,6 +170,8 @@ class Notifier(HttpService):
         silence_hours: length of a silence that is asked for without one.
         ack_minutes: an acknowledgement is a silence of this length, renewed while it fires.
         language: of the fixed words; a channel may differ.
+        charts: whether messages get a chart of their alert, drawn from ``prometheus_url`` with
+            the extra ``charts``; a channel may differ.
         channels: where messages go.
     """
 
@@ -185,6 +192,7 @@ class Notifier(HttpService):
     silence_hours: float = Field(default=2, gt=0, le=8760)
     ack_minutes: float = Field(default=15, ge=1, le=1440)
     language: Language = Language.ENGLISH
+    charts: bool = True
     channels: tuple[Channel, ...] = ()
 
     @model_validator(mode="after")
@@ -194,6 +202,13 @@ class Notifier(HttpService):
         if twice:
             raise ValueError(f"channels: the name {twice[0]!r} is used twice; choose another")
         return self
+
+    @property
+    def charted(self) -> tuple[str, ...]:
+        """The names of the channels whose messages are to get charts."""
+        able = (each for each in self.channels if each.kind is not ChannelKind.SLACK_WEBHOOK)
+        wanted = (c.name for c in able if (self.charts if c.charts is None else c.charts))
+        return tuple(wanted) if self.prometheus_url else ()
 
     def token(self, loaded: Loaded[Any]) -> Secret | None:
         """The bearer token of the receiver, or None without one."""

@@ -54,6 +54,7 @@ def run(config: Path | None, port_offset: int | None, log_level: str) -> None:
 def check_config(config: Path | None, port_offset: int | None) -> None:
     """Check the configuration, the secrets and the templates that it names; send nothing."""
     from notifier.checking import mistakes
+    from notifier.deliver.charts import NO_LIBRARY, can_draw
     from notifier.settings import load
 
     loaded = load(config=config, offset=port_offset)
@@ -64,6 +65,8 @@ def check_config(config: Path | None, port_offset: int | None) -> None:
     origin = loaded.file or "the defaults (no configuration file)"
     names = ", ".join(channel.name for channel in table.channels) or "none: inbox only"
     click.echo(f"{origin}: good; listens on {table.listen}; channels: {names}")
+    if table.charted and not can_draw():
+        click.echo(f"messages get no charts: {NO_LIBRARY}")
 
 
 @notifier.command()

@@ -9,17 +9,20 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
+from notifier.deliver.outcome import ChartEnd
 from notifier.errors import NotifierError
 from notifier.render.chart import ChartPlan
 from wiltonos_service.redaction import redact
 
+NO_LIBRARY = 'matplotlib is not installed; run: pip install "wiltonos-otel[charts]"'
 FETCH_SECONDS = 8.0
 DRAW_SECONDS = 30.0
 MAX_SERIES = 12
@@ -33,17 +36,6 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-
-
-class ChartEnd(StrEnum):
-    """What became of a chart."""
-
-    SHOWN = "shown"
-    UNANSWERED = "unanswered"
-    EMPTY = "empty"
-    NOT_DRAWN = "not_drawn"
-    REFUSED = "refused"
-    LATE = "late"
 
 
 class ChartError(NotifierError):
@@ -106,10 +98,13 @@ class Charts:
             async with self._session.post(
                 self._url, data=query, timeout=timeout, allow_redirects=False
             ) as response:
-                content = await _whole(response)
+                content, status = await _whole(response), response.status
         except (aiohttp.ClientError, TimeoutError) as error:
             said = f"Prometheus did not answer: {type(error).__name__}"
             raise ChartError(ChartEnd.UNANSWERED, said) from None
+        if status != HTTPStatus.OK:
+            said = redact(content[:200].decode("utf-8", "replace"))
+            raise ChartError(ChartEnd.UNANSWERED, f"Prometheus refused with {status}: {said}")
         series = read_series(content, plan)
         if not series:
             said = "Prometheus has no data for the alert's expression"
@@ -173,6 +168,11 @@ def _series(result: Mapping[str, Any], own: Sequence[str]) -> Series:
     points = ((float(at), float(value)) for at, value in result["values"])
     finite = [(at, value) for at, value in points if math.isfinite(value)]
     return Series(name or metric.get("__name__", ""), finite)
+
+
+def can_draw() -> bool:
+    """Whether the drawing library is installed; it is an extra."""
+    return find_spec("matplotlib") is not None
 
 
 async def draw(plan: ChartPlan, series: Sequence[Series], cache: Path) -> bytes:

@@ -20,6 +20,23 @@ class OutcomeKind(StrEnum):
     DESTINATION_DEAD = "destination_dead"
 
 
+class ChartEnd(StrEnum):
+    """What became of a try to show a chart.
+
+    UNANSWERED, EMPTY and NOT_DRAWN are of the picture: no answer from Prometheus, no data in it,
+    no drawing. REFUSED and DELAYED are of the chat: it will not have the picture, or not now.
+    LATE is given up, because messages went first for too long.
+    """
+
+    SHOWN = "shown"
+    UNANSWERED = "unanswered"
+    EMPTY = "empty"
+    NOT_DRAWN = "not_drawn"
+    REFUSED = "refused"
+    DELAYED = "delayed"
+    LATE = "late"
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """How to find a delivered message again.

@@ -34,6 +34,7 @@ from notifier.store.base import (
     RowState,
     Settlement,
 )
+from notifier.store.charts import marks
 from notifier.store.documents import decode
 from notifier.store.instants import from_micros, to_micros
 from notifier.store.letters import bury, died_with_destination, forget
@@ -154,7 +155,7 @@ def settle(connection: Connection, claimed: Claim, settlement: Settlement, now: 
     """Write what became of a claim; False when the lease went to somebody else meanwhile."""
     match settlement:
         case Delivered():
-            values = _delivered(settlement, now)
+            values = _delivered(claimed, settlement, now)
         case Later():
             values = _later(claimed, settlement)
         case Dead():
@@ -175,9 +176,10 @@ def settle(connection: Connection, claimed: Claim, settlement: Settlement, now: 
     return True
 
 
-def _delivered(settlement: Delivered, now: datetime) -> dict[str, Any]:
+def _delivered(claimed: Claim, settlement: Delivered, now: datetime) -> dict[str, Any]:
     receipt = settlement.receipt
     return {
+        **marks(claimed.incident, now),
         "delivered_revision": settlement.revision,
         "rung_revision": settlement.rung_revision,
         "receipt_destination": receipt.destination,
@@ -221,6 +223,9 @@ def _later(claimed: Claim, settlement: Later) -> dict[str, Any]:
             "receipt_message": "",
             "receipt_attachment": "",
             "delivered_revision": 0,
+            "chart": "",
+            "chart_tried": "",
+            "chart_tries": 0,
         }
     return values
 

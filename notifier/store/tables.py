@@ -71,7 +71,12 @@ outbox = Table(
     Column("last_error", Text, nullable=False),
     # contexts of failed attempts, separated by spaces
     Column("tried", String(500), nullable=False, server_default=""),
+    Column("chart", String(32), nullable=False, server_default=""),
+    Column("chart_tried", String(32), nullable=False, server_default=""),
+    Column("chart_tries", Integer, nullable=False, server_default="0"),
+    Column("chart_due_at", BigInteger, nullable=False, server_default="0"),
     Index("outbox_by_due", "channel", "state", "priority", "next_attempt_at"),
+    Index("outbox_by_chart", "channel", "chart_due_at"),
 )
 
 dead_letters = Table(

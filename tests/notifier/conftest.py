@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from notifier.app import NotifierService
 from notifier.planner import Planner, Route
@@ -207,7 +208,9 @@ def write_settings(
     (directory / "discord_url").write_text(discord.webhook_url())
     file = directory / "wiltonos.toml"
     made = channels.format(slack=slack, channel=CHANNEL, hook=slack.webhook_url(CHANNEL))
-    file.write_text(f'[notifier]\nlisten = "127.0.0.1:0"\n{extra}\n{made}')
+    # charts would ask whatever Prometheus this machine happens to run
+    charts = "" if "charts" in extra else "charts = false\n"
+    file.write_text(f'[notifier]\nlisten = "127.0.0.1:0"\n{charts}{extra}\n{made}')
     return file
 
 
@@ -246,6 +249,45 @@ async def start(
             return Running(base, service, slack, discord, http, tmp_path, end)
 
         yield run
+
+
+@dataclass
+class FakePrometheus:
+    """Answers every range query with one line, or with a failure.
+
+    Attributes:
+        queries: the forms that were asked, in order.
+        status: of the answers; all but 200 hold nothing.
+    """
+
+    url: str
+    queries: list[dict[str, str]]
+    status: int = 200
+
+
+@pytest.fixture
+async def prometheus() -> AsyncIterator[FakePrometheus]:
+    """A Prometheus that has a line for everything."""
+    fake = FakePrometheus("", [])
+
+    async def answer(request: web.Request) -> web.Response:
+        if fake.status != 200:
+            return web.Response(status=fake.status, text="not now")
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        fake.queries.append(form)
+        start, end = float(form["start"]), float(form["end"])
+        points = [[start + (end - start) * n / 20, f"{0.7 + n / 200}"] for n in range(21)]
+        found = [{"metric": {"__name__": "up"}, "values": points}]
+        return web.json_response({"data": {"result": found}})
+
+    app = web.Application()
+    app.router.add_post("/api/v1/query_range", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield fake
+    await runner.cleanup()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ SETTINGS = """
 [notifier]
 listen = "127.0.0.1:{port}"
 database = "sqlite:///notifier.db"
+{charts}
 [[notifier.channels]]
 name = "slack"
 kind = "slack"
@@ -140,11 +141,22 @@ async def discord() -> AsyncIterator[FakeDiscord]:
 
 @pytest.fixture
 async def child(
-    tmp_path: Path, unused_tcp_port: int, slack: FakeSlack, discord: FakeDiscord
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    unused_tcp_port: int,
+    slack: FakeSlack,
+    discord: FakeDiscord,
 ) -> AsyncIterator[Child]:
-    """A notifier that is not started yet."""
+    """A notifier that is not started yet; it draws charts where the test has a Prometheus."""
+    charts = "charts = false"
+    if "prometheus" in request.fixturenames:
+        charts = f'prometheus_url = "{request.getfixturevalue("prometheus").url}"'
     text = SETTINGS.format(
-        port=unused_tcp_port, slack=slack, channel=CHANNEL, hook=discord.webhook_url()
+        port=unused_tcp_port,
+        slack=slack,
+        channel=CHANNEL,
+        hook=discord.webhook_url(),
+        charts=charts,
     )
     (tmp_path / "wiltonos.toml").write_text(text)
     made = Child(tmp_path, unused_tcp_port)
@@ -211,6 +223,31 @@ async def test_a_kill_does_not_double_a_digest(
         digests = [message for message in messages if "incidents at once" in message.text]
         assert len(digests) <= 1
         assert all(about([m for m in messages if m not in digests], name) for name in names)
+
+
+@pytest.mark.usefixtures("prometheus")
+@pytest.mark.parametrize("point", killpoints.CHART_POINTS)
+async def test_a_kill_while_a_chart_is_shown_costs_nothing(
+    child: Child, sender: Sender, slack: FakeSlack, discord: FakeDiscord, point: str
+) -> None:
+    """The next start draws it again; no message is doubled, and the end takes the chart over."""
+    await child.start(point)
+    await sender.send(group("one", over=False))
+    await child.dead()
+    await child.start()
+
+    def charted() -> bool:
+        (on_slack,), (on_discord,) = slack.messages[CHANNEL], discord.shown()
+        return len(on_slack.files) == len(on_discord.files) == 1
+
+    await until(charted)
+    await sender.send(group("one", over=True))
+    await sender.delivered()
+    assert charted()
+    assert await child.stop() == 0
+    for messages in (slack.messages[CHANNEL], discord.shown()):
+        (message,) = about(messages, "one")
+        assert "Resolved" in message.text
 
 
 async def test_random_kills_and_faults_leave_every_incident_right(
