@@ -70,7 +70,7 @@ PACKAGE = Package(
     attributes={
         "channel": "Name of a channel of the configuration.",
         "kind": "What a dead letter is: a delivery that failed, or a webhook that was refused.",
-        "outcome": "How a request to a chat ended, from a closed list.",
+        "outcome": "How a request to a chat, or a chart for it, ended, from a closed list.",
         "reason": "Why something was counted, from a closed list.",
     },
     settings=Settings,
