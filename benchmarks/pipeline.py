@@ -24,6 +24,8 @@ CONFIG = """
 [notifier]
 heartbeat_timeout_seconds = 0
 reopen_seconds = 0
+# the edit that shows a chart would be taken for the message
+charts = false
 
 [[notifier.channels]]
 name = "slack"

@@ -25,8 +25,7 @@ from wiltonos_service.web.guard import Guard
 
 # keys of a channel; each has a twin that names a file
 TEMPLATES = ("title_template", "text_template")
-# where the drawing library keeps its list of fonts
-CHART_CACHE = Path("var/matplotlib")
+_CHART_CACHE = Path("var/matplotlib")
 # replaced by the time of each rendering
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -151,8 +150,13 @@ def make_outlet(
 
 def make_charts(loaded: Loaded[Settings], session: aiohttp.ClientSession) -> Charts:
     """What draws the charts of messages."""
-    cache = loaded.path(CHART_CACHE)
+    return Charts(session, loaded.settings.notifier.prometheus_url, chart_cache(loaded))
+
+
+def chart_cache(loaded: Loaded[Settings]) -> Path:
+    """Where the drawing library keeps its list of fonts."""
+    cache = loaded.path(_CHART_CACHE)
     # where it cannot be made, the library makes one that does not last
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-    return Charts(session, loaded.settings.notifier.prometheus_url, cache)
+    return cache

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from notifier.alerts import Alert, AlertStatus, Notification
-from notifier.building import make_context, make_outlet, make_planner, make_template
+from notifier.building import chart_cache, make_context, make_outlet, make_planner, make_template
+from notifier.cli.sample_chart import sample_chart, show
 from notifier.clock import Clock, SystemClock
+from notifier.deliver.charts import NO_LIBRARY, ChartError, can_draw
 from notifier.deliver.http import open_session
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import Budgets
-from notifier.deliver.protocol import Operation, Removing
+from notifier.deliver.protocol import Charting, Operation, Removing, Rendered
 from notifier.errors import NotifierError
 from notifier.incident import Incident
 from notifier.outlet import Outlet
@@ -84,7 +86,7 @@ def _channels(loaded: Loaded[Settings], name: str | None) -> list[Channel]:
 @click.option("--channel", "name", help="Only this channel (default: every one).")
 @click.option("--keep", is_flag=True, help="Leave the message where it is.")
 def test(config: Path | None, port_offset: int | None, name: str | None, keep: bool) -> None:
-    """Send a real message to every channel, edit it, and take it away again."""
+    """Send a real message to every channel, edit it, show a chart in it, and take it away."""
     environ = with_running_stack(config, port_offset)
     loaded = load(config=config, offset=port_offset, environ=environ)
     channels = _channels(loaded, name)
@@ -108,15 +110,18 @@ async def _try_all(channels: list[Channel], loaded: Loaded[Settings], keep: bool
                 budgets=budgets,
                 doubtful=lambda: False,
             )
-            lines = [line async for line in _try(outlet, clock, keep)]
+            cache = (
+                chart_cache(loaded) if channel.name in loaded.settings.notifier.charted else None
+            )
+            lines = [line async for line in _try(outlet, clock, keep, cache)]
             well = well and all(good for good, _ in lines)
             for good, line in lines:
                 click.echo(f"{'ok  ' if good else 'FAIL'} {channel.name}: {line}")
     return well
 
 
-async def _try(outlet: Outlet, clock: Clock, keep: bool) -> Any:
-    """Yields whether each step went well, and what happened."""
+async def _try(outlet: Outlet, clock: Clock, keep: bool, cache: Path | None) -> Any:
+    """Yields whether each step went well, and what happened; without a cache it shows no chart."""
     deliverer = outlet.deliverer
     firing, resolved = _samples(clock.now())
     message = outlet.message(firing, Operation.POST, clock.now())
@@ -132,10 +137,26 @@ async def _try(outlet: Outlet, clock: Clock, keep: bool) -> Any:
     place: Receipt = receipt
     edited = await _paced(outlet, clock, Operation.EDIT, lambda: deliverer.edit(place, changed))
     yield _line("edited", edited)
+    if cache is not None and isinstance(deliverer, Charting):
+        yield await _try_chart(deliverer, clock, place, changed, cache)
     if not keep and isinstance(deliverer, Removing):
         remover: Removing = deliverer
         gone = await _paced(outlet, clock, Operation.DELETE, lambda: remover.delete(place))
         yield _line("removed", gone)
+
+
+async def _try_chart(
+    deliverer: Charting, clock: Clock, place: Receipt, message: Rendered, cache: Path
+) -> tuple[bool, str]:
+    if not can_draw():
+        return True, f"no chart: {NO_LIBRARY}"
+    try:
+        chart = await sample_chart(clock.now(), cache)
+    except ChartError as error:
+        return False, f"no chart: {error}"
+    while (at := deliverer.next_idle()) > clock.monotonic():
+        await clock.sleep(max(at - clock.monotonic(), 0.01))
+    return _line("shown a chart", await show(deliverer, clock, place, message, chart))
 
 
 async def _paced(

@@ -228,6 +228,12 @@ async def _excursion_is_told_and_closed(pipe: Pipeline) -> None:
     await eventually(
         lambda: all(_resolved(m) for m in pipe.living().values()), 180, "the end", pipe.texts
     )
+    await eventually(
+        lambda: all(m and len(m.files) == 1 for m in pipe.living().values()),
+        60,
+        "the chart, drawn from the real Prometheus",
+        pipe.texts,
+    )
     for name, found in pipe.messages().items():
         assert len([m for m in found if m.edits]) == 1, f"{name} has more than one living message"
 

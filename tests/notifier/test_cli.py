@@ -138,6 +138,36 @@ async def test_test_sends_edits_and_removes(start: Callable[..., Any], tmp_path:
     assert isinstance(result.exception, OperatorError)
 
 
+async def test_test_shows_a_chart(start: Callable[..., Any], tmp_path: Path) -> None:
+    """Drawn here, uploaded and shown; a missing scope is named, a missing library is no failure."""
+    pytest.importorskip("matplotlib", reason="charts are an extra")
+    run = await start(extra="charts = true")
+    file = tmp_path / "wiltonos.toml"
+    result = await called("test", "--keep", "--config", file)
+    assert "ok   slack: shown a chart" in result.output
+    assert "ok   discord: shown a chart" in result.output
+    for message in (*run.slack_messages(), *run.discord.shown()):
+        assert len(message.files) == 1
+    run.slack.scopes.discard("files:write")
+    result = await called("test", "--channel", "slack", "--config", file)
+    assert "FAIL slack: not shown a chart: destination_dead missing_scope" in result.output
+    assert "files:write" in result.output
+
+
+async def test_without_the_library_test_says_what_to_install(
+    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel works all the same, and the configuration is good."""
+    await start(extra="charts = true")
+    monkeypatch.setattr("notifier.cli.channels.can_draw", lambda: False)
+    monkeypatch.setattr("notifier.deliver.charts.can_draw", lambda: False)
+    file = tmp_path / "wiltonos.toml"
+    result = await called("test", "--config", file)
+    assert result.output.count('no chart: matplotlib is not installed; run: pip install "') == 2
+    assert result.exit_code == 0
+    assert "messages get no charts: matplotlib" in call("check-config", "--config", file).output
+
+
 async def test_render_prints_what_each_chat_would_get(
     start: Callable[..., Any], tmp_path: Path
 ) -> None:
