@@ -50,6 +50,7 @@ a{color:#1264a3;text-decoration:none}time{white-space:nowrap}s{color:#616061}
 .embed{background:#2b2d31;border-left:4px solid #80848e;border-radius:4px;padding:10px 14px;
 margin-top:6px}.fields{display:grid;grid-template-columns:repeat(3,1fr);gap:8px 16px}
 .fields .wide{grid-column:1/-1}.fields b{display:block;font-size:13px}.image{color:#949ba4}
+.chart{display:block;width:100%;max-width:480px;border-radius:4px;margin-top:10px}
 """
 # as rules and not as attributes, which a page's policy may forbid
 _BARS = "".join(
@@ -58,23 +59,27 @@ _BARS = "".join(
 )
 
 
-def preview_page(messages: Mapping[str, tuple[Chat, Mapping[str, Any]]]) -> str:
-    """A page of messages: title → chat and payload."""
+def preview_page(messages: Mapping[str, tuple[Chat, Mapping[str, Any]]], picture: str = "") -> str:
+    """A page of messages: title → chat and payload; each shows the picture of that address."""
     shown = "".join(
-        f"<h3>{html.escape(title)}</h3>{preview(chat, payload)}"
+        f"<h3>{html.escape(title)}</h3>{preview(chat, payload, picture)}"
         for title, (chat, payload) in messages.items()
     )
     head = f'<meta charset="utf-8"><title>Messages</title><style>{_STYLE}{_BARS}</style>'
     return f"<!doctype html><html><head>{head}</head><body>{shown}</body></html>"
 
 
-def preview(chat: Chat, payload: Mapping[str, Any]) -> str:
+def preview(chat: Chat, payload: Mapping[str, Any], picture: str = "") -> str:
     """One message as an HTML fragment without inline styles; :func:`preview_page` has the rules.
 
     A ``time`` carries its Unix time as ``data-seconds``, or ``data-since`` where the chat counts
     from it.
     """
-    body = _slack_message(payload) if chat is Chat.SLACK else _discord_message(payload)
+    image = f'<img class="chart" src="{html.escape(picture)}" alt="">' if picture else ""
+    if chat is Chat.SLACK:
+        body = _slack_message(payload) + image
+    else:
+        body = _discord_message(payload, image)
     return f'<div class="message {chat}">{body}</div>'
 
 
@@ -103,13 +108,14 @@ def _block(block: Mapping[str, Any]) -> str:
             return ""
 
 
-def _discord_message(payload: Mapping[str, Any]) -> str:
+def _discord_message(payload: Mapping[str, Any], image: str) -> str:
     content = str(payload.get("content") or "")
     said = f"<p>{_discord(content)}</p>" if content else ""
-    return said + "".join(_embed(embed) for embed in payload.get("embeds") or [])
+    embeds = payload.get("embeds") or []
+    return said + "".join(_embed(embed, "" if n else image) for n, embed in enumerate(embeds))
 
 
-def _embed(embed: Mapping[str, Any]) -> str:
+def _embed(embed: Mapping[str, Any], image: str) -> str:
     fields = "".join(
         f"<div{'' if each.get('inline') else ' class=wide'}><b>{_discord(each['name'])}</b>"
         f"<p>{_discord(each['value'])}</p></div>"
@@ -120,7 +126,7 @@ def _embed(embed: Mapping[str, Any]) -> str:
         f'<div class="embed" data-colour="{int(embed.get("color") or 0):06x}">'
         f"<h2>{_discord(str(embed.get('title', '')))}</h2>"
         f"<p>{_discord(str(embed.get('description', '')))}</p>"
-        f'<div class="fields">{fields}</div><small>{footer}</small></div>'
+        f'<div class="fields">{fields}</div>{image}<small>{footer}</small></div>'
     )
 
 
