@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from wiltonos_service.cli import LazyGroup, config_option, offset_option, service_options
-from wiltonos_service.errors import SettingsError
+from wiltonos_service.errors import OperatorError, SettingsError
 from wiltonos_service.listen import Listen
 
 __all__ = ["notifier"]
@@ -76,9 +76,14 @@ def fakes(slack_port: int, discord_port: int) -> None:
     """Serve a fake Slack and a fake Discord that keep the real limits, to try things with."""
     from notifier.testing import serve_fakes
 
-    _until_interrupted(
-        serve_fakes(slack_port=slack_port, discord_port=discord_port, announce=click.echo)
-    )
+    try:
+        _until_interrupted(
+            serve_fakes(slack_port=slack_port, discord_port=discord_port, announce=click.echo)
+        )
+    except OSError as error:
+        raise OperatorError(
+            f"{error.strerror}; choose others with --slack-port and --discord-port"
+        ) from None
 
 
 def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:

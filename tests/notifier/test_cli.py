@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,16 @@ def test_every_command_says_what_it_is_for() -> None:
                 walk(command)
 
     walk(notifier)
+
+
+def test_fakes_on_a_port_in_use_end_with_one_line() -> None:
+    """It names the address, and how to choose others."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = call("fakes", "--slack-port", str(port), "--discord-port", "0")
+    assert isinstance(result.exception, OperatorError)
+    assert str(port) in str(result.exception)
+    assert "--slack-port" in str(result.exception)
 
 
 def test_check_config_names_every_missing_secret(tmp_path: Path) -> None:
