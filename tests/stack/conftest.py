@@ -89,6 +89,8 @@ class NativeStack:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     # further arguments by program
     more: dict[str, list[str]] = field(default_factory=dict)
+    # full URL of a place for traces
+    traces: str = ""
 
     @property
     def prometheus_url(self) -> str:
@@ -104,7 +106,9 @@ class NativeStack:
         """Render the configuration under the directory of the stack."""
         (self.directory / "token").write_text("a-token-of-the-tests\n", "utf-8")
         files = Files(self.directory / "queue", self.directory / "token")
-        render.write(self.directory, render.native(self.policy, self.ports, files))
+        render.write(
+            self.directory, render.native(self.policy, self.ports, files, traces=self.traces)
+        )
 
     def start(self, *names: str) -> None:
         """Start the programs and wait until each is ready."""

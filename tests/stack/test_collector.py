@@ -67,7 +67,9 @@ def test_the_queue_covers_an_hour_on_disk_in_order_and_within_bounds(config: Con
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("variant", ["committed", "native", "native with an odd path"])
+@pytest.mark.parametrize(
+    "variant", ["committed", "native", "native with an odd path", "native with tracing"]
+)
 def test_the_real_programs_accept_every_variant(
     binaries: Mapping[str, Path], tmp_path: Path, variant: str
 ) -> None:
@@ -78,6 +80,7 @@ def test_the_real_programs_accept_every_variant(
         directory = base / "stack"
         files = Files(base / "queue", base / "token")
         policy = Policy(tolerance=0.01, fresh_seconds=7)
-        render.write(directory, render.native(policy, Ports.at(20000), files))
+        traces = "http://tempo.example:4318/v1/traces" if "tracing" in variant else ""
+        render.write(directory, render.native(policy, Ports.at(20000), files, traces=traces))
     for step in rules_check.steps(directory):
         rules_check.run(step, binaries[step.program])

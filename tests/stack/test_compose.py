@@ -56,10 +56,12 @@ def compose(*words: str, env_file: Path | None = None) -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    """A prepared demo stack in a directory whose name needs quoting."""
+    """A prepared demo stack with tracing, in a directory whose name needs quoting."""
     base = tmp_path_factory.mktemp("with space $HOME")
     (base / "wiltonos.toml").write_text("[coherence]\ntarget = 0.8\n")
-    plan = make_plan(config=base / "wiltonos.toml", offset=OFFSET, demo=True, environ={})
+    plan = make_plan(
+        config=base / "wiltonos.toml", offset=OFFSET, demo=True, tracing=True, environ={}
+    )
     compose_files.prepare(plan)
     return plan
 
@@ -242,6 +244,42 @@ def test_dockerfile_pleases_hadolint() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_profile_tracing_leads_every_span_to_jaeger(plan: Plan, parsed: dict[str, Any]) -> None:
+    """Alertmanager and the notifier push to the Collector, and that to the Jaeger beside it."""
+    rendered = plan.places.compose / "rendered"
+    collector = yaml.safe_load((rendered / "collector/otel-config.yaml").read_text("utf-8"))
+    pipeline = collector["service"]["pipelines"]["traces"]
+    (exporter,) = pipeline["exporters"]
+    assert pipeline["receivers"] == ["otlp"]
+    assert collector["exporters"][exporter]["traces_endpoint"] == "http://jaeger:4318/v1/traces"
+    alertmanager = yaml.safe_load((rendered / "prometheus/alertmanager.yml").read_text("utf-8"))
+    assert alertmanager["tracing"]["endpoint"] == "collector:4318"
+    jaeger = parsed["services"]["jaeger"]
+    assert re.fullmatch(r"jaegertracing/jaeger:2\.\d+\.\d+", jaeger["image"])
+    assert parsed["services"]["notifier"]["environment"]["WILTONOS__TELEMETRY__TRACES"] == "true"
+
+
+@pytest.mark.parametrize("endpoint", ["", "https://tempo.example/v1/traces"])
+def test_jaeger_starts_only_where_traces_have_no_other_place(tmp_path: Path, endpoint: str) -> None:
+    """Without tracing nothing is traced; with a place of somebody's own there is no Jaeger."""
+    settings = f'[telemetry]\ntraces = true\ntraces_endpoint = "{endpoint}"' if endpoint else ""
+    (tmp_path / "wiltonos.toml").write_text(settings)
+    plan = make_plan(config=tmp_path / "wiltonos.toml", environ={})
+    compose_files.prepare(plan)
+    done = compose("config", "--format", "json", env_file=plan.places.env)
+    services = json.loads(done.stdout)["services"]
+    assert "jaeger" not in services
+    traces = services["notifier"]["environment"]["WILTONOS__TELEMETRY__TRACES"]
+    assert traces == ("true" if endpoint else "false")
+    rendered = plan.places.compose / "rendered"
+    for name in ("collector/otel-config.yaml", "prometheus/alertmanager.yml"):
+        text = (rendered / name).read_text("utf-8")
+        assert ("trac" in text) == bool(endpoint)
+    assert (
+        endpoint in (rendered / "collector/otel-config.yaml").read_text("utf-8")
+    ) or not endpoint
+
+
 def test_without_docker_no_engine_answers(tmp_path: Path) -> None:
     """Then bootstrap goes the native way."""
     assert not engine_answers({"PATH": str(tmp_path)})
@@ -276,7 +314,7 @@ def test_pin_writes_the_digest_behind_every_foreign_tag(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     file = tmp_path / "docker-compose.yml"
     file.write_text(committed("docker-compose.yml").read_text("utf-8"))
-    assert len(pin(file)) == 4
+    assert len(pin(file)) == 5
     once = file.read_text("utf-8")
     pin(file)
     assert file.read_text("utf-8") == once

@@ -31,6 +31,7 @@ def test_defaults_are_the_contract() -> None:
         "prometheus": 9090,
         "alertmanager": 9093,
         "grafana": 3000,
+        "jaeger": 16686,
     }
 
 

@@ -24,10 +24,14 @@ PLACE = re.compile(
 
 
 def _native(
-    offset: int = 0, *, base: str = "/srv/w/var", policy: Policy | None = None
+    offset: int = 0,
+    *,
+    base: str = "/srv/w/var",
+    policy: Policy | None = None,
+    traces: str = "",
 ) -> dict[str, str]:
     files = Files(Path(base) / "queue", Path(base) / "token")
-    return render.native(policy or Policy(), Ports.at(offset), files)
+    return render.native(policy or Policy(), Ports.at(offset), files, traces=traces)
 
 
 def test_the_committed_files_are_what_the_renderer_makes() -> None:
@@ -40,9 +44,10 @@ def test_the_committed_files_are_what_the_renderer_makes() -> None:
         assert (ROOT / name).read_text("utf-8") == text, f"{name}: run `wt rules build`"
 
 
-def test_variants_differ_in_addresses_and_paths_only() -> None:
+@pytest.mark.parametrize("traces", ["", "http://jaeger:4318/v1/traces"])
+def test_variants_differ_in_addresses_and_paths_only(traces: str) -> None:
     """Line by line: where compose and native differ, only an address or a path does."""
-    compose, native = render.compose(), _native(20000)
+    compose, native = render.compose(traces=traces), _native(20000, traces=traces)
     assert compose.keys() == native.keys()
     differing = 0
     for name, text in compose.items():
@@ -144,6 +149,7 @@ def test_a_directory_in_which_prometheus_finds_no_rules_is_refused(directory: st
 def test_no_template_names_an_address(template: str) -> None:
     """What differs between variants is a placeholder in the source."""
     text = (ROOT / "wiltonos_otel/stack/templates" / template).read_text("utf-8")
+    assert text.count("#@ tracing\n") == text.count("#@ end\n")
     config = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     assert not difflib.get_close_matches("127.0.0.1", config.split())
     assert not re.search(r"localhost|0\.0\.0\.0|:[0-9]{4,5}\b", config)

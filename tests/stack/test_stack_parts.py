@@ -9,14 +9,16 @@ import pytest
 
 from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack import record as records
+from wiltonos_otel.stack import render
 from wiltonos_otel.stack.down import purge, purgeable
 from wiltonos_otel.stack.grafana import find_grafana, render_provisioning
 from wiltonos_otel.stack.logs import follow, last_lines, log_files
-from wiltonos_otel.stack.native_stack import held
+from wiltonos_otel.stack.native_stack import NativeStack, held
 from wiltonos_otel.stack.plan import Places, Plan, make_plan
 from wiltonos_otel.stack.service import our_services
 from wiltonos_otel.stack.supervise import socket_path
 from wiltonos_otel.stack.tokens import ensure_token
+from wiltonos_service.errors import UsageError
 
 
 def plan_in(base: Path, text: str = "", **arguments: object) -> Plan:
@@ -201,3 +203,19 @@ def test_native_provisioning_points_at_this_machine() -> None:
     assert "http://127.0.0.1:2" in text
     assert "http://prometheus" not in text
     assert "/etc/grafana" not in text
+
+
+def test_a_native_stack_that_is_to_trace_needs_a_place_for_traces(tmp_path: Path) -> None:
+    """One line says which key to set; with it the Collector sends them there."""
+    (tmp_path / "wiltonos.toml").touch()
+    plan = make_plan(config=tmp_path / "wiltonos.toml", tracing=True, environ={})
+    with pytest.raises(UsageError, match="set traces_endpoint in"):
+        NativeStack.new(plan)
+    environ = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1/v1/traces"}
+    plan = make_plan(config=tmp_path / "wiltonos.toml", environ=environ)
+    stack = NativeStack.new(plan)
+    stack.write_files()
+    text = (plan.places.stack / render.COLLECTOR_CONFIG).read_text("utf-8")
+    assert 'traces_endpoint: "http://127.0.0.1:1/v1/traces"' in text
+    assert stack.record.tracing
+    assert not stack.record.jaeger

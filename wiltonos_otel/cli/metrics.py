@@ -28,6 +28,7 @@ def metrics() -> None:
 @click.option("--native", is_flag=True, help="Without Docker: build and supervise.")
 @click.option("--compose", is_flag=True, help="In containers, by Docker Compose.")
 @click.option("--demo", is_flag=True, help="Simulate the state files.")
+@click.option("--tracing", is_flag=True, help="Trace alerts to the chats (Jaeger, in containers).")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
@@ -39,6 +40,7 @@ def bootstrap(  # noqa: PLR0917 - click passes by name
     native: bool,
     compose: bool,
     demo: bool,
+    tracing: bool,
     state: Path | None,
 ) -> None:
     """Start the whole stack and wait until Φ can be queried.
@@ -51,7 +53,7 @@ def bootstrap(  # noqa: PLR0917 - click passes by name
 
     if native and compose:
         raise UsageError("--native and --compose exclude each other; give one, or neither")
-    plan = make_plan(config=config, offset=port_offset, state=state, demo=demo)
+    plan = make_plan(config=config, offset=port_offset, state=state, demo=demo, tracing=tracing)
     speaker = Speaker()
     asked: Mode | None = "native" if native else "compose" if compose else None
     bring_up.bootstrap(plan, bring_up.choose_mode(asked, plan, speaker), speaker)

@@ -23,6 +23,7 @@ class Addresses:
         collector_health_listen: where the Collector answers health checks.
         collector_metrics_listen: where the Collector offers its own metrics.
         collector_metrics: where Prometheus finds those metrics.
+        collector_http: where others find the Collector's OTLP receiver over HTTP.
         prometheus_listen: where Prometheus listens.
         prometheus: where the others find Prometheus.
         alertmanager_listen: where Alertmanager listens.
@@ -31,6 +32,7 @@ class Addresses:
         prometheus_public: URL of Prometheus in links.
         alertmanager_public: URL of Alertmanager in links.
         notifier_public: URL of the notifier's pages in links.
+        traces: full URL to which the Collector sends traces; "" leaves tracing out.
     """
 
     collector_grpc_listen: str
@@ -38,6 +40,7 @@ class Addresses:
     collector_health_listen: str
     collector_metrics_listen: str
     collector_metrics: str
+    collector_http: str
     prometheus_listen: str
     prometheus: str
     alertmanager_listen: str
@@ -46,6 +49,7 @@ class Addresses:
     prometheus_public: str
     alertmanager_public: str
     notifier_public: str
+    traces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ COMPOSE_ADDRESSES = Addresses(
     collector_health_listen=f"{_ANY}:{_DEFAULT.collector_health}",
     collector_metrics_listen=f"{_ANY}:{_DEFAULT.collector_metrics}",
     collector_metrics=f"collector:{_DEFAULT.collector_metrics}",
+    collector_http=f"collector:{_DEFAULT.otlp_http}",
     prometheus_listen=f"{_ANY}:{_DEFAULT.prometheus}",
     prometheus=f"prometheus:{_DEFAULT.prometheus}",
     alertmanager_listen=f"{_ANY}:{_DEFAULT.alertmanager}",
@@ -76,18 +81,21 @@ COMPOSE_ADDRESSES = Addresses(
     alertmanager_public=f"http://{LOOPBACK}:{_DEFAULT.alertmanager}",
     notifier_public=f"http://{LOOPBACK}:{_DEFAULT.notifier}",
 )
+# where the Jaeger of docker-compose.yml takes traces
+JAEGER_TRACES = f"http://jaeger:{_DEFAULT.otlp_http}/v1/traces"
 COMPOSE_FILES = Files(
     collector_queue=Path("/var/lib/otelcol/queue"),
     notifier_token=Path("/run/secrets/notifier_token"),
 )
 
 
-def native_addresses(ports: Ports, *, notifier: str | None = None) -> Addresses:
+def native_addresses(ports: Ports, *, notifier: str | None = None, traces: str = "") -> Addresses:
     """The addresses of a native stack on these ports.
 
     Args:
         ports: where the programs listen.
         notifier: host:port of the notifier where the configuration states one.
+        traces: full URL to which the Collector sends traces; "" leaves tracing out.
     """
     notifier = notifier or f"{LOOPBACK}:{ports.notifier}"
     metrics = f"{LOOPBACK}:{ports.collector_metrics}"
@@ -99,6 +107,7 @@ def native_addresses(ports: Ports, *, notifier: str | None = None) -> Addresses:
         collector_health_listen=f"{LOOPBACK}:{ports.collector_health}",
         collector_metrics_listen=metrics,
         collector_metrics=metrics,
+        collector_http=f"{LOOPBACK}:{ports.otlp_http}",
         prometheus_listen=prometheus,
         prometheus=prometheus,
         alertmanager_listen=alertmanager,
@@ -107,4 +116,5 @@ def native_addresses(ports: Ports, *, notifier: str | None = None) -> Addresses:
         prometheus_public=f"http://{prometheus}",
         alertmanager_public=f"http://{alertmanager}",
         notifier_public=f"http://{notifier}",
+        traces=traces,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.stack import render
-from wiltonos_otel.stack.addresses import COMPOSE_ADDRESSES, COMPOSE_FILES
+from wiltonos_otel.stack.addresses import COMPOSE_ADDRESSES, COMPOSE_FILES, JAEGER_TRACES
 from wiltonos_otel.stack.locate import committed
 from wiltonos_otel.stack.plan import Places, Plan
 from wiltonos_otel.stack.tokens import ensure_token
@@ -100,7 +100,10 @@ def variables(plan: Plan, owner: Owner) -> dict[str, str]:
     suffix = f"-{plan.port_offset}" if plan.port_offset else ""
     return {
         "COMPOSE_PROJECT_NAME": f"wiltonos{suffix}",
-        "COMPOSE_PROFILES": "demo" if plan.demo else "",
+        "COMPOSE_PROFILES": ",".join(
+            name for name, on in (("demo", plan.demo), ("tracing", jaeger(plan))) if on
+        ),
+        "WILTONOS_TRACES": "true" if plan.tracing else "false",
         "WILTONOS_UID": str(owner.uid),
         "WILTONOS_GID": str(owner.gid),
         "WILTONOS_CONTEXT": str(_context()),
@@ -123,7 +126,13 @@ def variables(plan: Plan, owner: Owner) -> dict[str, str]:
         "WILTONOS_PROMETHEUS_PORT": str(ports.prometheus),
         "WILTONOS_ALERTMANAGER_PORT": str(ports.alertmanager),
         "WILTONOS_GRAFANA_PORT": str(ports.grafana),
+        "WILTONOS_JAEGER_PORT": str(ports.jaeger),
     }
+
+
+def jaeger(plan: Plan) -> bool:
+    """Whether the Jaeger of the profile ``tracing`` keeps the traces, and nothing else does."""
+    return plan.tracing and not plan.settings.telemetry.traces_endpoint
 
 
 def _configuration(plan: Plan, data: Path) -> Path:
@@ -148,6 +157,7 @@ def _render(plan: Plan) -> dict[str, str]:
         prometheus_public=plan.ports.url("prometheus"),
         alertmanager_public=plan.ports.url("alertmanager"),
         notifier_public=plan.ports.url("notifier"),
+        traces=_traces(plan),
     )
     return render.render(
         addresses,
@@ -155,6 +165,10 @@ def _render(plan: Plan) -> dict[str, str]:
         plan.settings.policy,
         stale_after_seconds=plan.settings.source.stale_after_seconds,
     )
+
+
+def _traces(plan: Plan) -> str:
+    return (plan.settings.telemetry.traces_endpoint or JAEGER_TRACES) if plan.tracing else ""
 
 
 def _write_env(file: Path, values: dict[str, str]) -> None:

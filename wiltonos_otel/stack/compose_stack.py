@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.stack.compose_files import prepare, token_files
+from wiltonos_otel.stack.compose_files import jaeger, prepare, token_files
 from wiltonos_otel.stack.console import Speaker
 from wiltonos_otel.stack.demo import record_doses
 from wiltonos_otel.stack.locate import committed
-from wiltonos_otel.stack.parts import READY, ServiceStatus, address, ask
+from wiltonos_otel.stack.parts import READY, ServiceStatus, address, ask, expected
 from wiltonos_otel.stack.plan import Places, Plan
 from wiltonos_otel.stack.ports import require_free
 from wiltonos_otel.stack.record import Record, describe, save
@@ -73,9 +73,10 @@ def up(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
             "no Docker engine with Compose answers; start Docker, or use bootstrap --native"
         )
     if running is None:
-        require_free(plan.ports.by_name())
+        ports = plan.ports.by_name()
+        require_free({name: ports[name] for name in ports if name != "jaeger" or jaeger(plan)})
     record = running or describe(plan, "compose").model_copy(
-        update={"grafana": True, "tokens": token_files(plan)}
+        update={"grafana": True, "jaeger": jaeger(plan), "tokens": token_files(plan)}
     )
     prepare(plan)
     save(record, plan.places.record)
@@ -84,7 +85,7 @@ def up(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
     speaker.say(f"Docker Compose starts the stack ({plan.places.env} holds its variables).")
     _run(record, plan.environ, UP_SECONDS, "up", "--detach", "--build", "--remove-orphans")
     pipe = pipe_of(record)
-    for listener, path in READY.values():
+    for listener, path in (READY[name] for name in expected(record) if name in READY):
         wait_for_part(listener, path, pipe, PART_SECONDS, lambda: broken(record))
     if plan.demo:
         record_doses(pipe)
@@ -95,7 +96,9 @@ def up(plan: Plan, running: Record | None, speaker: Speaker) -> Record:
 def is_up(record: Record) -> bool:
     """Whether all its containers run."""
     found = {container["Service"]: container for container in containers(record)}
-    return set(READY) <= {name for name, each in found.items() if each["State"] == "running"}
+    return set(expected(record)) <= {
+        name for name, each in found.items() if each["State"] == "running"
+    }
 
 
 def broken(record: Record) -> str:
@@ -142,7 +145,7 @@ def status(record: Record) -> list[ServiceStatus]:
             up_seconds=None,
             url=address(record, name),
         )
-        for name in (*READY, *(["simulator"] if record.demo else []))
+        for name in expected(record)
     ]
 
 

@@ -16,8 +16,9 @@ from wiltonos_otel.stack.record import Record, describe
 from wiltonos_otel.stack.service import OURS, STACK, our_services, stack_services
 from wiltonos_otel.stack.supervise import Process, Supervisor, socket_path
 from wiltonos_otel.stack.tokens import ensure_token
+from wiltonos_service.errors import UsageError
 
-# ports by who needs them; the rest of the Ports belongs to Grafana
+# ports by who needs them; the rest of the Ports belongs to Grafana and to containers
 _NEEDED_BY = {
     **{name: f"the {name}" for name in OURS},
     "otlp_grpc": "the Collector (OTLP/gRPC)",
@@ -69,7 +70,12 @@ class NativeStack:
 
     @classmethod
     def new(cls, plan: Plan) -> "NativeStack":
-        """A stack that does not run yet."""
+        """A stack that does not run yet.
+
+        Raises:
+            UsageError: it is to keep traces, and has no place for them.
+        """
+        _traces(plan)
         socket = socket_path(plan.places)
         record = describe(plan, "native", socket)
         grafana = find_grafana(plan.environ) is not None
@@ -110,6 +116,7 @@ class NativeStack:
             plan.settings.policy,
             plan.ports,
             Files(collector_queue=queue, notifier_token=token),
+            traces=_traces(plan),
             stale_after_seconds=plan.settings.source.stale_after_seconds,
         )
         if self.record.grafana:
@@ -170,6 +177,21 @@ class NativeStack:
         ensure_token(file)
         file.write_text(f"{self.plan.settings.notifier.bearer_token}\n", "utf-8")
         return file
+
+
+def _traces(plan: Plan) -> str:
+    """Where the Collector sends traces; "" without tracing.
+
+    Raises:
+        UsageError: there is no such place.
+    """
+    endpoint = plan.settings.telemetry.traces_endpoint
+    if plan.tracing and not endpoint:
+        raise UsageError(
+            "a native stack keeps no traces; set traces_endpoint in [telemetry] to where they go "
+            "(http://…/v1/traces), or use bootstrap --compose, which brings a Jaeger"
+        )
+    return endpoint if plan.tracing else ""
 
 
 def supervisor_of(record: Record) -> Supervisor:

@@ -16,6 +16,7 @@ READY = {
     "prometheus": ("prometheus", "/-/ready"),
     "alertmanager": ("alertmanager", "/-/ready"),
     "grafana": ("grafana", "/api/health"),
+    "jaeger": ("jaeger", "/"),
 }
 
 
@@ -42,7 +43,8 @@ class ServiceStatus:
 
 def expected(record: Record) -> Iterable[str]:
     """The services that belong to the stack."""
-    names = [name for name in READY if name != "grafana" or record.grafana]
+    without = {name for name in ("grafana", "jaeger") if not getattr(record, name)}
+    names = [name for name in READY if name not in without]
     return [*names, "simulator"] if record.demo else names
 
 

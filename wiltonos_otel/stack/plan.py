@@ -10,7 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from wiltonos_otel.settings import Settings
 from wiltonos_otel.stack.ports import Ports
-from wiltonos_service.settings import ListenAddress, Loaded, StackUrl, load_settings
+from wiltonos_service.settings import (
+    ListenAddress,
+    Loaded,
+    StackUrl,
+    load_settings,
+    traces_of,
+)
 
 ENV_STACK = "WILTONOS_STACK"
 STATE_FILE = "quantum_state.json"
@@ -119,6 +125,7 @@ class Plan:
         ports: where everything listens on loopback.
         state_dir: directory of the state files.
         demo: whether a simulator writes them.
+        tracing: whether alerts are traced on their way to the chats.
         environ: the environment that bootstrap was called with.
     """
 
@@ -129,6 +136,7 @@ class Plan:
     ports: Ports
     state_dir: Path
     demo: bool
+    tracing: bool
     environ: Mapping[str, str]
 
     @property
@@ -146,6 +154,7 @@ class Plan:
             "WILTONOS_PORT_OFFSET": str(self.port_offset),
             "WILTONOS__SOURCE__STATE_DIR": str(self.state_dir),
             "WILTONOS__TELEMETRY__OTLP_ENDPOINT": self.settings.telemetry.otlp_endpoint,
+            "WILTONOS__TELEMETRY__TRACES": "true" if self.tracing else "false",
         }
         if self.config is not None:
             told["WILTONOS_CONFIG"] = str(self.config)
@@ -163,6 +172,7 @@ def make_plan(
     offset: int | None = None,
     state: Path | None = None,
     demo: bool = False,
+    tracing: bool = False,
     environ: Mapping[str, str] | None = None,
 ) -> Plan:
     """Settle a stack from the command line, the environment and the configuration.
@@ -172,6 +182,7 @@ def make_plan(
         offset: the argument of ``--port-offset``.
         state: the argument of ``--state``, relative to the current directory.
         demo: whether a simulator writes the state files.
+        tracing: the argument of ``--tracing``; without it the settings decide.
         environ: the environment; None takes the process's own.
 
     Raises:
@@ -179,7 +190,13 @@ def make_plan(
         UsageError: the port offset leaves the range of ports.
     """
     environ = os.environ if environ is None else environ
-    loaded = load_settings(StackSettings, config=config, offset=offset, environ=environ)
+    loaded = load_settings(
+        StackSettings,
+        config=config,
+        otel={"telemetry": traces_of(environ)},
+        offset=offset,
+        environ=environ,
+    )
     places = Places(loaded.base)
     return Plan(
         settings=loaded.settings,
@@ -189,6 +206,7 @@ def make_plan(
         ports=ports_of(loaded),
         state_dir=_state_dir(loaded, places, state, demo=demo),
         demo=demo,
+        tracing=tracing or loaded.settings.telemetry.traces,
         environ=environ,
     )
 

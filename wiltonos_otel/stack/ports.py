@@ -30,6 +30,7 @@ class Ports:
         prometheus: Prometheus, its OTLP receiver and API.
         alertmanager: Alertmanager and its API.
         grafana: Grafana, where there is one.
+        jaeger: Jaeger's pages, where traces are kept in containers.
     """
 
     exporter: int = 9464
@@ -42,6 +43,7 @@ class Ports:
     prometheus: int = 9090
     alertmanager: int = 9093
     grafana: int = 3000
+    jaeger: int = 16686
 
     @classmethod
     def at(cls, offset: int, stated: Mapping[str, str] | None = None) -> "Ports":

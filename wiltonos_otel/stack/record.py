@@ -32,6 +32,8 @@ class Record(BaseModel):
         tokens: file of the token by service, where a service has one.
         channels: names of the chat channels.
         grafana: whether a Grafana belongs to it.
+        tracing: whether alerts are traced on their way to the chats.
+        jaeger: whether a Jaeger belongs to it.
         socket: supervisor's socket (native).
         complete: whether bootstrap came to its end.
     """
@@ -50,6 +52,8 @@ class Record(BaseModel):
     tokens: dict[str, Path]
     channels: tuple[str, ...] = ()
     grafana: bool = False
+    tracing: bool = False
+    jaeger: bool = False
     socket: Path | None = None
     complete: bool = False
 
@@ -61,6 +65,7 @@ class Record(BaseModel):
             (f"its port offset is {self.port_offset}", moved),
             ("its ports are others", not moved and self.ports != plan.ports.by_name()),
             ("it is a demo" if self.demo else "it is no demo", self.demo != plan.demo),
+            ("it traces" if self.tracing else "it does not trace", self.tracing != plan.tracing),
             (f"it reads {self.state_dir}", self.state_dir != plan.state_dir),
             (f"its configuration is {self.config}", self.config != plan.config),
         )
@@ -86,6 +91,7 @@ def describe(plan: Plan, mode: Mode, socket: Path | None = None) -> Record:
         ports=plan.ports.by_name(),
         state_dir=plan.state_dir,
         demo=plan.demo,
+        tracing=plan.tracing,
         tokens={"notifier": plan.token_file} if plan.token_file else {},
         channels=tuple(str(c.get("name")) for c in plan.settings.notifier.channels),
         socket=socket,

@@ -5,8 +5,10 @@ in addresses and file paths only.
 """
 
 import json
+import re
 import string
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,6 +37,10 @@ _TEMPLATES = {
 _MADE_BY = "# Made by `wt rules build` from wiltonos_otel/stack/templates/{template}; edit that.\n"
 
 
+# what stands in a template for one variant only, with its marks
+_TRACING = re.compile(r"^#@ tracing\n(.*?)^#@ end\n", re.MULTILINE | re.DOTALL)
+
+
 class _Template(string.Template):
     # "$" belongs to the Collector's own references, "{{" to Prometheus' templates
     delimiter = "@"
@@ -57,7 +63,8 @@ def render(
     """
     values = _values(addresses, paths)
     rendered = {
-        target: _MADE_BY.format(template=template) + _template(template).substitute(values)
+        target: _MADE_BY.format(template=template)
+        + _template(template, tracing=bool(addresses.traces)).substitute(values)
         for target, template in _TEMPLATES.items()
     }
     rendered[RULES] = rules.to_yaml(
@@ -69,11 +76,18 @@ def render(
 
 
 def compose(
-    policy: Policy | None = None, *, stale_after_seconds: float = rules.STALE_AFTER_SECONDS
+    policy: Policy | None = None,
+    *,
+    stale_after_seconds: float = rules.STALE_AFTER_SECONDS,
+    traces: str = "",
 ) -> dict[str, str]:
-    """The variant for docker-compose.yml, which is the committed one under the default policy."""
+    """The variant for docker-compose.yml.
+
+    Under the default policy and without ``traces``, a URL for the Collector, it is the committed
+    one.
+    """
     return render(
-        COMPOSE_ADDRESSES,
+        replace(COMPOSE_ADDRESSES, traces=traces),
         COMPOSE_FILES,
         policy or Policy(),
         stale_after_seconds=stale_after_seconds,
@@ -86,11 +100,12 @@ def native(
     paths: Files,
     *,
     notifier: str | None = None,
+    traces: str = "",
     stale_after_seconds: float = rules.STALE_AFTER_SECONDS,
 ) -> dict[str, str]:
     """The variant for programs that run on this machine; ``paths`` must be absolute."""
     return render(
-        native_addresses(ports, notifier=notifier),
+        native_addresses(ports, notifier=notifier, traces=traces),
         paths,
         policy,
         stale_after_seconds=stale_after_seconds,
@@ -112,8 +127,9 @@ def write(directory: Path, rendered: Mapping[str, str]) -> list[Path]:
     return changed
 
 
-def _template(name: str) -> _Template:
-    return _Template((files("wiltonos_otel.stack") / "templates" / name).read_text("utf-8"))
+def _template(name: str, *, tracing: bool) -> _Template:
+    text = (files("wiltonos_otel.stack") / "templates" / name).read_text("utf-8")
+    return _Template(_TRACING.sub(r"\1" if tracing else "", text))
 
 
 def _values(addresses: Addresses, paths: Files) -> dict[str, str]:
@@ -125,6 +141,8 @@ def _values(addresses: Addresses, paths: Files) -> dict[str, str]:
         "collector_health_listen": addresses.collector_health_listen,
         "collector_metrics": addresses.collector_metrics,
         "collector_metrics_host": own_metrics.host,
+        "collector_http": addresses.collector_http,
+        "traces": addresses.traces.replace("$", "$$"),
         "prometheus": addresses.prometheus,
         "alertmanager": addresses.alertmanager,
         # the Collector expands "$" in every value

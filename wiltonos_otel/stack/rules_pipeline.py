@@ -122,7 +122,9 @@ def _collector_filling() -> Alert:
         name="WiltonosCollectorQueueFilling",
         expr=(
             f"max by (job, instance) (\n"
-            f"  {QUEUE_SIZE} / on (job, instance, exporter, data_type) {QUEUE_CAPACITY}\n"
+            # spans wait for a minute at most, and may be lost
+            f'  {QUEUE_SIZE}{{data_type="metrics"}}\n'
+            f"  / on (job, instance, exporter, data_type) {QUEUE_CAPACITY}\n"
             f") > 0.5"
         ),
         severity=Severity.WARNING,

@@ -25,6 +25,8 @@ def addresses(record: Record) -> list[tuple[str, str, str]]:
     ]
     if record.grafana:
         rows.insert(1, ("Grafana", _url(record, "grafana"), "dashboards (admin/admin)"))
+    if record.jaeger:
+        rows.append(("Jaeger", _url(record, "jaeger"), "traces of alerts to the chats"))
     return rows
 
 

@@ -117,7 +117,7 @@ def health(policy: Policy) -> stat.Panel:
 
 def _queue_share() -> str:
     on = "on (job, instance, exporter, data_type)"
-    return f"max({rules.QUEUE_SIZE} / {on} {rules.QUEUE_CAPACITY})"
+    return f'max({rules.QUEUE_SIZE}{{data_type="metrics"}} / {on} {rules.QUEUE_CAPACITY})'
 
 
 def _steps(yellow: float, red: float) -> object:
