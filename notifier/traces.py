@@ -81,15 +81,16 @@ class Traces:
             f"POST {webhook.route}",
             context=_PROPAGATOR.extract(headers, Context()),
             kind=SpanKind.SERVER,
-            attributes=webhook.attributes(),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            if span.is_recording():
+                span.set_attributes(webhook.attributes())
             yield WebhookSpan(span, headers.get("traceparent", ""))
 
     def accept(self) -> AbstractContextManager[Span]:
         """The span of a commit, inside that of its webhook."""
-        if self._tracer is None:
+        if self._tracer is None or not trace.get_current_span().is_recording():
             return _NO_SPAN
         return self._tracer.start_as_current_span(
             "accept", record_exception=False, set_status_on_exception=False
