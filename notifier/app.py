@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
@@ -37,7 +38,7 @@ from notifier.web.events import Changes
 from notifier.web.health import Health
 from notifier.web.inbox import Inbox
 from notifier.web.page import Page
-from notifier.web.receiver import Receiver
+from notifier.web.receiver import INTAKES, Receiver
 from notifier.web.runbooks import Runbooks
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
@@ -61,6 +62,7 @@ SWEEP_SECONDS = 600.0
 # an announced refusal ends when nothing has been refused for so long
 REFUSAL_SECONDS = 600.0
 MEGABYTE = 1_000_000
+UNAUTHORIZED = 401
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +89,7 @@ class NotifierService:
         self.loaded = loaded
         self.clock = clock or SystemClock()
         self.listen = Listen.parse(self.table.listen)
-        self.guard = make_guard(loaded)
+        self.guard = replace(make_guard(loaded), refused=self._turned_away)
         identity = Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset)
         self.tracing = _tracing(loaded, identity)
         self.traces = Traces(self.tracing.provider if self.tracing else None)
@@ -301,6 +303,11 @@ class NotifierService:
         if self.channels:
             self.channels.wake()
         self.changes.note()
+
+    def _turned_away(self, path: str, status: int) -> None:
+        # a sender with a wrong token gives its alert up
+        if status == UNAUTHORIZED and path in INTAKES:
+            self.instruments.refused("unauthorized")
 
     async def _announce_alerting(self, status: AlertStatus) -> None:
         seconds = f"{self.table.heartbeat_timeout_seconds:g}"

@@ -14,7 +14,7 @@ from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation, Rendered
 from notifier.errors import StoreError
-from notifier.instruments import Instruments
+from notifier.instruments import Instruments, LimitedBy
 from notifier.outlet import Outlet, marker
 from notifier.settling import delivered, settle, told, worth_telling
 from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store
@@ -38,6 +38,7 @@ class _Attempt:
     settlement: Settlement
     outcome: Outcome | None = None
     refused: Refused | None = None
+    needless: bool = False
 
 
 @dataclass(slots=True)
@@ -92,14 +93,22 @@ class Attempts:
             claim, replace(attempt, settlement=trail.kept(attempt.settlement))
         )
         killpoints.reached(killpoints.AFTER_RECEIPT)
-        if isinstance(attempt.settlement, Delivered) and kept:
-            self._count_delivery(claim, now)
+        if kept and not attempt.needless:
+            self._count_delivery(claim, attempt.settlement, now)
         return attempt.outcome
 
-    def _count_delivery(self, claim: Claim, now: datetime) -> None:
-        first = claim.delivered_revision == 0
-        since = (now - claim.incident.opened_at).total_seconds() if first else None
+    def _count_delivery(self, claim: Claim, settlement: Settlement, now: datetime) -> None:
+        """Count what a reader sees first now; a reply shows what an edit has shown before."""
+        if not isinstance(settlement, Delivered):
+            return
+        if settlement.revision <= claim.delivered_revision:
+            return
         waited = (now - claim.desired_at).total_seconds()
+        since = [
+            (now - alert.starts_at).total_seconds()
+            for alert in claim.incident.firing
+            if alert.seen_at is not None and alert.seen_at >= claim.desired_at
+        ]
         self.instruments.delivered(self.outlet.name, waited, since)
 
     async def _settle(self, claim: Claim, attempt: _Attempt) -> bool:
@@ -119,8 +128,9 @@ class Attempts:
 
     async def _attempt(self, claim: Claim, trail: Trail) -> _Attempt:
         claimed_at = self.clock.monotonic()
-        settlement = self._needless(claim) or await self._found(claim)
-        if settlement is not None:
+        if (settlement := self._needless(claim)) is not None:
+            return _Attempt(settlement, needless=True)
+        if (settlement := await self._found(claim)) is not None:
             return _Attempt(settlement)
         wait = await self._await_budget(claim)
         if wait > 0 or self.clock.monotonic() - claimed_at > LEASE_SECONDS / 2:
@@ -193,6 +203,7 @@ class Attempts:
             if wait <= 0 or wait > PATIENCE_SECONDS:
                 return max(wait, 0.0)
             await self.clock.sleep(wait)
+            self.instruments.rate_limited(self.outlet.name, LimitedBy.BUDGET, wait)
 
     async def _send(self, claim: Claim, message: Rendered, trail: Trail) -> Outcome:
         deliverer = self.outlet.deliverer

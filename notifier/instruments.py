@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
@@ -14,6 +15,13 @@ METER = "notifier"
 LATENCY_BOUNDS = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 14400, 86400]
 _RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 REFUSALS = ("json", "payload", "too_large", "unauthorized", "busy", "database")
+
+
+class LimitedBy(StrEnum):
+    """Whose limit a message waits for."""
+
+    BUDGET = "budget"
+    CHAT = "chat"
 
 
 class Instruments:
@@ -73,8 +81,13 @@ class Instruments:
         self._since_start = meter.create_histogram(
             "wiltonos.notifier.alert.latency",
             "s",
-            "From the start of an alert to the first message about it.",
+            "From the start of an alert to the first message that tells of it.",
             explicit_bucket_boundaries_advisory=LATENCY_BOUNDS,
+        )
+        self._limited = meter.create_counter(
+            "wiltonos.notifier.rate_limit.wait",
+            "s",
+            "Time that messages waited for a rate limit: our budget, or what the chat asked for.",
         )
         self._observe(meter)
         self.announce(channels)
@@ -112,11 +125,21 @@ class Instruments:
         """A try to show a chart came to an end."""
         self._charts.add(count, {"channel": channel, "outcome": end.value})
 
-    def delivered(self, channel: str, seconds: float, since_start: float | None) -> None:
-        """A channel shows a revision; ``since_start`` is given with its first message only."""
+    def delivered(self, channel: str, seconds: float, since_start: Iterable[float]) -> None:
+        """A channel shows a revision.
+
+        Args:
+            channel: its name.
+            seconds: since the oldest webhook was accepted that it did not show before.
+            since_start: since each alert began that it did not show before.
+        """
         self._latency.record(max(seconds, 0.0), {"channel": channel})
-        if since_start is not None:
-            self._since_start.record(max(since_start, 0.0), {"channel": channel})
+        for each in since_start:
+            self._since_start.record(max(each, 0.0), {"channel": channel})
+
+    def rate_limited(self, channel: str, by: LimitedBy, seconds: float) -> None:
+        """A message waits, or has waited, for a rate limit."""
+        self._limited.add(max(seconds, 0.0), {"channel": channel, "by": by.value})
 
     def stopped(self, channels: Mapping[str, str]) -> None:
         """The channels whose destination is dead, and why."""
@@ -135,6 +158,8 @@ class Instruments:
             self._template_failures.add(0, {"channel": channel})
             for end in ChartEnd:
                 self._charts.add(0, {"channel": channel, "outcome": end.value})
+            for by in LimitedBy:
+                self._limited.add(0, {"channel": channel, "by": by.value})
             for outcome in OutcomeKind:
                 self._attempts.add(0, {"channel": channel, "outcome": outcome.value})
 

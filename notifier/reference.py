@@ -59,7 +59,7 @@ def emit(provider: MeterProvider) -> Instruments:
     instruments = Instruments(provider.get_meter(METER), [_CHANNEL])
     letters = {"delivery": 0, "ingest": 0}
     instruments.watch(lambda: Backlog({_CHANNEL: 0}, now, letters), lambda: now)
-    instruments.delivered(_CHANNEL, 0.0, 0.0)
+    instruments.delivered(_CHANNEL, 0.0, [0.0])
     return instruments
 
 
@@ -68,6 +68,7 @@ PACKAGE = Package(
     order=2,
     emit=emit,
     attributes={
+        "by": "Whose limit a message waited for: our own budget's, or the chat's.",
         "channel": "Name of a channel of the configuration.",
         "kind": "What a dead letter is: a delivery that failed, or a webhook that was refused.",
         "outcome": "How a request to a chat, or a chart for it, ended, from a closed list.",

@@ -16,7 +16,7 @@ from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
 from notifier.errors import StoreError
-from notifier.instruments import Instruments
+from notifier.instruments import Instruments, LimitedBy
 from notifier.outlet import Outlet
 from notifier.store.base import SENDING, Allowance, Claim, Lease, Store
 from notifier.traces import OFF, Traces
@@ -80,6 +80,9 @@ class ChannelWorker:
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
     _remembers: bool = False
     _claims: int = 0
+    # from when to when the budgets did not let everything through
+    _limited: tuple[float, float] = (0.0, 0.0)
+    _is_limited: bool = False
     _paused_until: float = 0.0
     _probe_at: float = 0.0
     _changes: ChangeLog = field(default_factory=ChangeLog)
@@ -172,12 +175,21 @@ class ChannelWorker:
         if claim is None:
             return await self._idle()
         killpoints.reached(killpoints.AFTER_CLAIM)
+        self._count_limit(claim)
         task = asyncio.create_task(self._work_safely(claim))
         self._under_way.add(task)
         task.add_done_callback(self._done)
         # let it spend its budget before the next one is asked for
         await asyncio.sleep(0)
         return _Wait(0.0)
+
+    def _count_limit(self, claim: Claim) -> None:
+        """Count what a row that was due has waited for the budgets."""
+        since, until = self._limited
+        overdue = (self.clock.now() - claim.due_at).total_seconds()
+        waited = until - max(since, self.clock.monotonic() - overdue)
+        if waited > 0:
+            self.instruments.rate_limited(self.name, LimitedBy.BUDGET, waited)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
@@ -191,7 +203,15 @@ class ChannelWorker:
         # asked for after the budgets, whose earliest answer is the time at which they were asked
         now = self.clock.monotonic()
         allowance = Allowance(_due(normal, now), _due(urgent, now), probing=bool(self.stopped))
+        self._note_limit(now, limited=allowance.normal != SENDING)
         return allowance, 0.0 if allowance.urgent else min(urgent.values()) - now
+
+    def _note_limit(self, now: float, *, limited: bool) -> None:
+        if self._is_limited:
+            self._limited = (self._limited[0], now)
+        elif limited:
+            self._limited = (now, now)
+        self._is_limited = limited
 
     async def _idle(self) -> _Wait:
         if self.stopped:
@@ -235,6 +255,8 @@ class ChannelWorker:
         self._say("chat", self.circuit.detail if self.circuit.open else "")
         wait = outcome.retry_after_seconds or 0.0
         banned = outcome.kind in {OutcomeKind.EDGE_BAN, OutcomeKind.RATE_LIMITED}
+        if banned:
+            self.instruments.rate_limited(self.name, LimitedBy.CHAT, wait)
         if banned and wait >= TOLD_SECONDS:
             until = self.clock.now() + timedelta(seconds=wait)
             await self.store.pause_channel(self.name, until, outcome.detail)

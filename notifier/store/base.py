@@ -91,6 +91,7 @@ class Claim:
         attempts: failed attempts since the last success.
         reposts: how often doubt has made us send again since the last success.
         desired_at: when the oldest revision that is not delivered was accepted.
+        due_at: when it was to be tried.
         urgent: whether it may use the budgets that are kept back.
         reasons: what has happened since it rang last; only with a reply.
         tried: trace contexts of the attempts since the last success, the oldest first.
@@ -109,6 +110,7 @@ class Claim:
     attempts: int
     reposts: int
     desired_at: datetime
+    due_at: datetime
     urgent: bool
     reasons: frozenset[Reason] = frozenset()
     tried: tuple[str, ...] = ()

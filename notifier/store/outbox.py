@@ -1,5 +1,6 @@
 """The rows of the outbox: lease one, settle it, stop and resume a channel."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -139,6 +140,7 @@ def _claimed(row: Row[Any], owner: str, operation: Operation, document: str) -> 
         attempts=row.attempts,
         reposts=row.reposts,
         desired_at=from_micros(row.desired_at),
+        due_at=from_micros(row.next_attempt_at),
         urgent=row.priority >= CRITICAL,
         tried=tuple(row.tried.split()),
     )
@@ -180,6 +182,8 @@ def _delivered(claimed: Claim, settlement: Delivered, now: datetime) -> dict[str
     receipt = settlement.receipt
     return {
         **marks(claimed.incident, now),
+        # what is still to be shown was accepted later than what is shown
+        "desired_at": max(to_micros(at) for at in (claimed.desired_at, *_seen(claimed))) + 1,
         "delivered_revision": settlement.revision,
         "rung_revision": settlement.rung_revision,
         "receipt_destination": receipt.destination,
@@ -193,6 +197,10 @@ def _delivered(claimed: Claim, settlement: Delivered, now: datetime) -> dict[str
         "last_error": "",
         "tried": "",
     }
+
+
+def _seen(claimed: Claim) -> Iterator[datetime]:
+    return (alert.seen_at for alert in claimed.incident.alerts if alert.seen_at is not None)
 
 
 def _finish(connection: Connection, claimed: Claim) -> None:

@@ -35,6 +35,8 @@ KEPT_BYTES = 64 * 1024
 DRAINED = 4
 LETTERS_PER_MINUTE = 30
 WEBHOOK = "/api/v1/alertmanager"
+HEARTBEAT = "/api/v1/heartbeat"
+INTAKES = (WEBHOOK, HEARTBEAT)
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Receiver:
     def install(self, app: web.Application) -> None:
         """Add the routes."""
         app.router.add_post(WEBHOOK, self.alertmanager)
-        app.router.add_post("/api/v1/heartbeat", self.heartbeat)
+        app.router.add_post(HEARTBEAT, self.heartbeat)
 
     async def alertmanager(self, request: web.Request) -> web.Response:
         """``POST /api/v1/alertmanager``."""

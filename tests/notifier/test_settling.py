@@ -43,6 +43,7 @@ CLAIM = Claim(
     attempts=0,
     reposts=0,
     desired_at=NOW,
+    due_at=NOW,
     urgent=False,
 )
 POST = replace(CLAIM, operation=Operation.POST, receipt=None, delivered_revision=0)

@@ -53,6 +53,7 @@ class Guard:
         public_url: the address under which people reach the pages, if it differs.
         allowed_hosts: further names that the Host check lets pass.
         signed: beginnings of paths that carry their own, signed permission instead of a token.
+        refused: told the path and the status of every refusal.
         now: Unix time in seconds; a field, so that tests set it.
 
     Raises:
@@ -65,6 +66,7 @@ class Guard:
     public_url: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
+    refused: Callable[[str, int], None] = lambda _path, _status: None
     now: Callable[[], float] = field(default=time.time)  # noqa: TID251 - the default clock
 
     def __post_init__(self) -> None:
@@ -156,7 +158,11 @@ class Guard:
     def _middleware(self) -> Middleware:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return self.refusal(request) or await handler(request)
+            refusal = self.refusal(request)
+            if refusal is None:
+                return await handler(request)
+            self.refused(request.path, refusal.status)
+            return refusal
 
         return guard
 
