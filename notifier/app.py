@@ -305,7 +305,7 @@ class NotifierService:
         self.changes.note()
 
     def _turned_away(self, path: str, status: int) -> None:
-        # a sender with a wrong token gives its alert up
+        # nothing else would tell of a sender with a wrong token
         if status == UNAUTHORIZED and path in INTAKES:
             self.instruments.refused("unauthorized")
 

@@ -81,7 +81,7 @@ async def test_waits_for_a_limit_are_counted_by_whose_it_is(
 
 @pytest.mark.parametrize("path", ["/api/v1/alertmanager", "/api/v1/heartbeat"])
 async def test_a_sender_with_a_wrong_token_is_counted(start: Callable[..., Any], path: str) -> None:
-    """Alertmanager gives up after a 401, and nothing else would tell of it."""
+    """Its alerts reach nobody, and nothing else would tell of it."""
     run = await start(extra='bearer_token = "right"')
     headers = {"Authorization": "Bearer wrong"}
     async with run.http.post(run.base + path, data=b"{}", headers=headers) as response:

@@ -183,6 +183,26 @@ async def test_a_refused_webhook_is_a_span_without_error(
     assert server.span.status.code == Status.STATUS_CODE_UNSET
 
 
+async def test_a_latency_leads_to_its_trace(
+    traced: Callable[..., Any], receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The histograms carry the trace of a delivery as an exemplar."""
+    monkeypatch.delenv("OTEL_METRICS_EXPORTER")
+    run = await traced("slack")
+    await post(run, webhook(alert()))
+    await run.delivered()
+    await asyncio.to_thread(run.service.telemetry.flush)
+    exemplars = {
+        metric.name: exemplar.trace_id.hex()
+        for received in receiver.received
+        for metric in received.metrics()
+        for point in metric.histogram.data_points
+        for exemplar in point.exemplars
+    }
+    for name in ("delivery.latency", "alert.latency"):
+        assert exemplars[f"wiltonos.notifier.{name}"] == TRACE
+
+
 async def test_a_receiver_that_never_answers_slows_nothing(traced: Callable[..., Any]) -> None:
     """Webhooks are accepted, messages delivered and the end is quick, with spans going nowhere."""
     with black_hole() as nowhere:

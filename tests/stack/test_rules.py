@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from wiltonos_otel.instruments.catalogue import CATALOGUE, Kind
 from wiltonos_otel.policy import Policy
-from wiltonos_otel.stack import rules, rules_pipeline
+from wiltonos_otel.stack import rules, rules_notifier, rules_pipeline
 from wiltonos_otel.stack.panels import PanelId
 from wiltonos_otel.stack.rules_model import Alert, Record, Severity, number
 
@@ -22,9 +22,17 @@ ROOT = Path(__file__).parent.parent.parent
 RUNBOOKS = ROOT / "docs" / "runbooks"
 ALERTS = list(rules.alerts(Policy()))
 GAUGES = {row.series for row in CATALOGUE if row.kind is Kind.OBSERVABLE_GAUGE} | {
-    rules_pipeline.BACKLOG_AGE,
-    rules_pipeline.DEAD_LETTERS,
-    rules_pipeline.CHANNEL_STOPPED,
+    rules_notifier.BACKLOG_AGE,
+    rules_notifier.DEAD_LETTERS,
+    rules_notifier.CHANNEL_STOPPED,
+}
+COUNTERS = {
+    rules_notifier.ATTEMPTS,
+    rules_notifier.DUPLICATES,
+    rules_notifier.RATE_LIMIT_WAIT,
+    rules_notifier.REFUSED,
+    f"{rules_notifier.LATENCY}_bucket",
+    f"{rules_notifier.LATENCY}_count",
 }
 # what Prometheus itself and the scraped Collector bring
 SCRAPED = {
@@ -73,7 +81,7 @@ def test_every_rule_reads_known_series_and_gauges_through_a_range(rule: Alert | 
             # the one selector over all our names
             assert rule.name == "WiltonosAttributeOverflow"
             continue
-        assert name in GAUGES | SCRAPED | recorded
+        assert name in GAUGES | COUNTERS | SCRAPED | recorded
         assert ranged or name not in GAUGES, name
 
 

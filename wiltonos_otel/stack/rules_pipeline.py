@@ -1,8 +1,9 @@
 """Rules about the pipe itself: Collector, notifier, attribute overflow, and the Watchdog."""
 
 from wiltonos_otel.policy import Policy
+from wiltonos_otel.stack import rules_notifier
 from wiltonos_otel.stack.panels import PanelId
-from wiltonos_otel.stack.rules_model import Alert, Group, Severity, fresh
+from wiltonos_otel.stack.rules_model import Alert, Group, Severity
 
 WATCHDOG = "WiltonosWatchdog"
 # The Collector's own metrics, scraped each 5 s (0.161 with explicit readers: no _total).
@@ -12,11 +13,6 @@ REFUSED = "otelcol_receiver_refused_metric_points"
 SEND_FAILED = "otelcol_exporter_send_failed_metric_points"
 QUEUE_SIZE = "otelcol_exporter_queue_size"
 QUEUE_CAPACITY = "otelcol_exporter_queue_capacity"
-# the notifier's instruments as Prometheus shows them
-BACKLOG_AGE = "wiltonos_notifier_backlog_oldest_age_seconds"
-DEAD_LETTERS = "wiltonos_notifier_dead_letters"
-CHANNEL_STOPPED = "wiltonos_notifier_channel_stopped"
-BACKLOG_AGE_LIMIT_SECONDS = 120
 
 RATE_WINDOW = "1m"
 DOWN_HOLD_SECONDS = 30
@@ -36,7 +32,7 @@ def groups(policy: Policy) -> tuple[Group, ...]:
                 _collector_refusing(),
                 _collector_dropping(),
                 _collector_filling(),
-                *_notifier(policy),
+                *rules_notifier.alerts(policy),
                 _overflow(),
             ),
         ),
@@ -135,45 +131,6 @@ def _collector_filling() -> Alert:
             "{{ $value | humanizePercentage }} full. Nothing is lost until it is full."
         ),
         panel=PanelId.PIPELINE,
-    )
-
-
-def _notifier(policy: Policy) -> tuple[Alert, ...]:
-    return (
-        Alert(
-            name="WiltonosNotifierBacklog",
-            expr=f"{fresh(BACKLOG_AGE, policy.fresh_seconds)} > {BACKLOG_AGE_LIMIT_SECONDS}",
-            severity=Severity.WARNING,
-            keep_seconds=60,
-            summary="Messages have been waiting for {{ $value | humanizeDuration }}",
-            description=(
-                "The message that the notifier on {{ $labels.instance }} has kept longest has been "
-                "waiting for {{ $value | humanizeDuration }}: a chat is slow, limits us or is away."
-            ),
-            panel=PanelId.PIPELINE,
-        ),
-        Alert(
-            name="WiltonosNotifierDeadLetters",
-            expr=f"{fresh(DEAD_LETTERS, policy.fresh_seconds)} > 0",
-            severity=Severity.WARNING,
-            summary="Messages could not be delivered: {{ $value }}",
-            description=(
-                "{{ $value }} dead letters of kind {{ $labels.kind }} wait for a person: see them "
-                "with `wt notifier dead-letters list`, then replay or drop them."
-            ),
-            panel=PanelId.PIPELINE,
-        ),
-        Alert(
-            name="WiltonosNotifierDestinationDead",
-            expr=f"{fresh(CHANNEL_STOPPED, policy.fresh_seconds)} == 1",
-            severity=Severity.CRITICAL,
-            summary="Channel {{ $labels.channel }} takes no messages",
-            description=(
-                "The chat answers channel {{ $labels.channel }} that its address or token is not "
-                "valid. Nothing is sent there until its secret file changes."
-            ),
-            panel=PanelId.PIPELINE,
-        ),
     )
 
 

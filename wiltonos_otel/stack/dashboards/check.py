@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wiltonos_otel.instruments.catalogue import CATALOGUE, Kind
+from wiltonos_otel.stack import rules_notifier
 from wiltonos_otel.stack import rules_pipeline as rules
 from wiltonos_otel.stack.dashboards.doses import in_step
 from wiltonos_otel.stack.dashboards.longevity import DISCLAIMER
@@ -29,9 +30,9 @@ OTHERS = frozenset(
         rules.SEND_FAILED,
         rules.QUEUE_SIZE,
         rules.QUEUE_CAPACITY,
-        rules.BACKLOG_AGE,
-        rules.DEAD_LETTERS,
-        rules.CHANNEL_STOPPED,
+        rules_notifier.BACKLOG_AGE,
+        rules_notifier.DEAD_LETTERS,
+        rules_notifier.CHANNEL_STOPPED,
         FAILED_EXPORTS,
         LOST_EXPORTS,
         "ALERTS",
@@ -39,7 +40,7 @@ OTHERS = frozenset(
 )
 OURS = {name: row for row in CATALOGUE for name in row.sample_names}
 _PUSHED_GAUGES = frozenset(
-    {rules.BACKLOG_AGE, rules.DEAD_LETTERS, rules.CHANNEL_STOPPED}
+    {rules_notifier.BACKLOG_AGE, rules_notifier.DEAD_LETTERS, rules_notifier.CHANNEL_STOPPED}
     | {name for name, row in OURS.items() if row.kind is Kind.OBSERVABLE_GAUGE}
 )
 _UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")

@@ -12,6 +12,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from wiltonos_otel.instruments import catalogue
 from wiltonos_otel.policy import Policy
+from wiltonos_otel.stack import rules_notifier
 from wiltonos_otel.stack import rules_pipeline as rules
 from wiltonos_otel.stack.dashboards import model
 from wiltonos_otel.stack.dashboards.model import GREEN, RED, YELLOW, place, query, style, thresholds
@@ -72,7 +73,7 @@ def sources(policy: Policy) -> timeseries.Panel:
 
 def health(policy: Policy) -> stat.Panel:
     """One number per way in which the pipe can fail; each should be 0."""
-    channels = fresh(rules.CHANNEL_STOPPED, policy.fresh_seconds)
+    channels = fresh(rules_notifier.CHANNEL_STOPPED, policy.fresh_seconds)
     numbers = {
         "Collector queue": _queue_share(),
         "refused points/s": f"sum(rate({rules.REFUSED}[$__rate_interval]))",
@@ -82,8 +83,8 @@ def health(policy: Policy) -> stat.Panel:
         ),
         "failed pushes": f"sum(increase({FAILED_EXPORTS}[$__range]))",
         "lost pushes": f"sum(increase({LOST_EXPORTS}[$__range]))",
-        "oldest waiting message": f"max({fresh(rules.BACKLOG_AGE, policy.fresh_seconds)})",
-        "dead letters": f"sum({fresh(rules.DEAD_LETTERS, policy.fresh_seconds)})",
+        "oldest waiting message": f"max({fresh(rules_notifier.BACKLOG_AGE, policy.fresh_seconds)})",
+        "dead letters": f"sum({fresh(rules_notifier.DEAD_LETTERS, policy.fresh_seconds)})",
         "stopped channels": f"sum({channels})",
     }
     panel = stat.Panel()
@@ -105,7 +106,7 @@ def health(policy: Policy) -> stat.Panel:
         .override_by_query("B", style(decimals=1))
         .override_by_query("C", style(decimals=1))
         .override_by_query(
-            "F", style(unit="s", thresholds=_steps(15, rules.BACKLOG_AGE_LIMIT_SECONDS))
+            "F", style(unit="s", thresholds=_steps(15, rules_notifier.BACKLOG_AGE_LIMIT_SECONDS))
         )
     )
     words = (
