@@ -34,14 +34,19 @@ class OtlpHttp(Generic[Data]):
         stock: the stock exporter of the signal.
         url: the full address, with ``/v1/metrics`` or ``/v1/traces``.
         timeout_seconds: bound on connecting and on waiting for the answer, each.
+        authority: file of the certificates to trust; None leaves it to ``requests``.
     """
 
-    def __init__(self, stock: type[Any], url: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, stock: type[Any], url: str, timeout_seconds: float, authority: str | None = None
+    ) -> None:
         # for people: an address may hold a password
         self.target = redact(url)
         self._url = url
         self._stock = stock
         self._timeout_seconds = timeout_seconds
+        # the stock exporter states it on the session, where REQUESTS_CA_BUNDLE wins over it
+        self._verify = {} if authority is None else {"verify": authority}
         logging.getLogger(stock.__module__).addFilter(_not_while_packing)
         self.reopen()
 
@@ -74,10 +79,12 @@ class OtlpHttp(Generic[Data]):
         request, arguments = packed.envelope
         posted = request.copy()
         posted.body = packed.body
-        arguments = {**arguments, "timeout": self._timeout_seconds, "allow_redirects": False}
+        arguments = {**arguments, **self._verify, "timeout": self._timeout_seconds}
+        arguments["allow_redirects"] = False
         try:
             return _judge(self._session.send(posted, **arguments))
-        except requests.RequestException as error:
+        except OSError as error:
+            # also a certificate that has gone, for which requests has no exception of its own
             return Attempt(Outcome.RETRY, _reason(error))
 
     def close(self) -> None:

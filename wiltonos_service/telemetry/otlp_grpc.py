@@ -103,7 +103,11 @@ class OtlpGrpc(Generic[Data]):
     def send(self, packed: Packed) -> Attempt:
         """Call once."""
         if self._channel is None:
-            self._channel = self._open()
+            try:
+                self._channel = self._open()
+            except OSError as error:
+                # a certificate that has gone may come back
+                return Attempt(Outcome.RETRY, str(error.strerror))
         # without a deserializer the answer stays as it is: nothing in it matters
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
             self._service.method

@@ -26,6 +26,7 @@ from opentelemetry.sdk.resources import (
 
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.bounded import bounded
+from wiltonos_service.telemetry.certificates import check_files
 from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp, signal_url
@@ -224,9 +225,11 @@ def _queue(push: Push) -> Queue[MetricsData]:
 
 def _sender(push: Push) -> Sender[MetricsData]:
     protocol = push.protocol or protocol_of(os.environ)
+    files = check_files(os.environ, "METRICS")
     if protocol == HTTP:
         url = signal_url(push.endpoint)
-        return OtlpHttp(OTLPMetricExporter, url, push.timeout_seconds)
+        authority = files.get("CERTIFICATE")
+        return OtlpHttp(OTLPMetricExporter, url, push.timeout_seconds, authority)
     grpc = grpc_transport(protocol)
     sender: Sender[MetricsData] = grpc.OtlpGrpc(grpc.METRICS, push.endpoint, push.timeout_seconds)
     return sender

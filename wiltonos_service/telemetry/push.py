@@ -137,11 +137,12 @@ class Queue(Generic[Data]):
         return True
 
     def flush(self, seconds: float) -> bool:
-        """Wait until what is queued now is settled; False when time or receiver do not allow it."""
+        """Wait until what is queued now is delivered; False when time or receiver forbid it."""
         with self._changed:
-            failed, due = self._failed, self._settled + self._waiting()
+            failed, lost = self._failed, self._lost
+            due = self._settled + self._waiting()
             self._changed.wait_for(lambda: self._settled >= due or self._failed > failed, seconds)
-            return self._settled >= due
+            return self._settled >= due and self._lost == lost
 
     def close(self) -> None:
         """Try what is queued once more, within ``close_seconds``, and end.

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from wiltonos_service.telemetry.bounded import bounded
+from wiltonos_service.telemetry.certificates import check_files
 from wiltonos_service.telemetry.otlp import TRACES_PATH, OtlpHttp, signal_url
 from wiltonos_service.telemetry.provider import (
     HTTP,
@@ -111,9 +112,10 @@ class _QueueingSpans(SpanExporter):
 
 def _sender(push: TracePush) -> Sender[Spans]:
     protocol = protocol_of(os.environ, "TRACES")
+    files = check_files(os.environ, "TRACES")
     if protocol == HTTP:
         url = push.url or signal_url(push.endpoint, TRACES_PATH)
-        return OtlpHttp(OTLPSpanExporter, url, push.timeout_seconds)
+        return OtlpHttp(OTLPSpanExporter, url, push.timeout_seconds, files.get("CERTIFICATE"))
     grpc = grpc_transport(protocol)
     sender: Sender[Spans] = grpc.OtlpGrpc(
         grpc.TRACES, push.url or push.endpoint, push.timeout_seconds

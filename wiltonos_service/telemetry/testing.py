@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,9 +74,11 @@ class OtlpReceiver:
     Attributes:
         status: what it answers; anything but 200 stores nothing.
         received: what it took, oldest first.
+        tls: makes it speak TLS; None speaks HTTP.
     """
 
     status: int = 200
+    tls: ssl.SSLContext | None = None
     received: list[Received] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,7 +90,7 @@ class OtlpReceiver:
     @property
     def endpoint(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def go_away(self) -> None:
         """Stop listening: connections are refused."""
@@ -100,6 +103,10 @@ class OtlpReceiver:
         """Listen again, on the same port."""
         self._server = _Server(("127.0.0.1", self.port), _handler_of(self))
         self.port = self._server.server_address[1]
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="otlp-receiver", daemon=True
         ).start()
@@ -130,9 +137,9 @@ class OtlpReceiver:
 
 
 @contextmanager
-def otlp_receiver() -> Iterator[OtlpReceiver]:
+def otlp_receiver(tls: ssl.SSLContext | None = None) -> Iterator[OtlpReceiver]:
     """A receiver that is gone at the end of the block."""
-    receiver = OtlpReceiver()
+    receiver = OtlpReceiver(tls=tls)
     try:
         yield receiver
     finally:
