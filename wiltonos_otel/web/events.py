@@ -7,6 +7,8 @@ from aiohttp import web
 MAX_READERS = 256
 # a reader that falls behind misses old events, never the newest
 QUEUED_PER_READER = 2
+# a reader that takes nothing for so long gives its place to another
+STALLED_SECONDS = 30.0
 RETRY_MS = 2000
 
 _HEADERS = {
@@ -22,10 +24,14 @@ class EventStream:
 
     Args:
         max_readers: further ones are told to come back later.
+        stalled_seconds: who takes nothing for so long is sent away.
     """
 
-    def __init__(self, max_readers: int = MAX_READERS) -> None:
+    def __init__(
+        self, max_readers: int = MAX_READERS, stalled_seconds: float = STALLED_SECONDS
+    ) -> None:
         self._max_readers = max_readers
+        self._stalled_seconds = stalled_seconds
         self._readers: set[asyncio.Queue[bytes | None]] = set()
         self._closed = False
 
@@ -59,10 +65,15 @@ class EventStream:
             await response.prepare(request)
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
             while (event := await queue.get()) is not None:
-                await response.write(event)
+                async with asyncio.timeout(self._stalled_seconds):
+                    await response.write(event)
         except ConnectionError:
             # the reader left, which is how every stream of a browser ends
             return response
+        except TimeoutError:
+            if request.transport is not None:
+                # closing would wait for what it does not take
+                request.transport.abort()
         finally:
             self._readers.discard(queue)
         return response
