@@ -113,7 +113,8 @@ def _print_once(view: View, *, as_json: bool) -> None:
     elif missing:
         raise WiltonosError(missing)
     else:
-        Console().print(show(view))
+        console = Console()
+        console.print(show(view, console.width))
     if missing:
         raise click.exceptions.Exit(FAILED)
 
@@ -140,14 +141,19 @@ async def _watch(reader: Reader) -> None:
     if not console.is_terminal:
         await _watch_lines(reader)
         return
-    with Live(show(view), console=console, auto_refresh=False) as live:
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                shown = show(await reader.read())
-            except WiltonosError as error:
-                shown = say_in_one_line(str(error))
-            live.update(shown, refresh=True)
+    shown = show(view, console.width)
+    try:
+        # a screen of its own: a window that is resized leaves no half frames behind
+        with Live(shown, console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                await asyncio.sleep(REFRESH_SECONDS)
+                try:
+                    shown = show(await reader.read(), console.width)
+                except WiltonosError as error:
+                    shown = say_in_one_line(str(error))
+                live.update(shown, refresh=True)
+    finally:
+        console.print(shown)
 
 
 async def _watch_lines(reader: Reader) -> None:

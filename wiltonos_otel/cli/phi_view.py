@@ -9,7 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 HISTORY_MS = 600_000
+COLUMNS = 78
 SPARK_COLUMNS = 60
+# the frame, and what stands before and behind the bars
+_BESIDE_SPARK = 15
 SHOWN_LOOPS = 12
 _BARS = "▁▂▃▄▅▆▇█"
 _MS = 1000
@@ -20,18 +23,20 @@ View = dict[str, Any]
 Point = tuple[int, float | None]
 
 
-def show(view: View) -> RenderableType:
-    """Everything about Φ at one moment."""
+def show(view: View, columns: int = COLUMNS) -> RenderableType:
+    """Everything about Φ at one moment, on a terminal of so many columns."""
     missing = why_not_now(view)
     head = say_in_one_line(missing) if missing else _headline(view)
-    parts: list[RenderableType] = [head, _spark_line(view), Text()]
+    width = min(COLUMNS, columns)
+    bars = max(1, min(SPARK_COLUMNS, width - _BESIDE_SPARK))
+    parts: list[RenderableType] = [head, _spark_line(view, bars), Text()]
     if not missing:
         parts += [_derivatives(view), _sustained(view), Text()]
     if view["loops"]:
         parts += [_loops(view), Text()]
     parts.append(_source(view))
     title = "Φ (simulated)" if view.get("simulated") else "Φ"
-    return Panel(Group(*parts), title=title, title_align="left", width=78)
+    return Panel(Group(*parts), title=title, title_align="left", width=width)
 
 
 def why_not_now(view: View) -> str:
@@ -50,7 +55,9 @@ def say_in_one_line(text: str) -> Text:
     return Text(text, style="bold yellow")
 
 
-def sparkline(points: Sequence[Point], now_ms: int, low: float, high: float) -> str:
+def sparkline(
+    points: Sequence[Point], now_ms: int, low: float, high: float, width: int = SPARK_COLUMNS
+) -> str:
     """The last ten minutes as bars from ``low`` to ``high``; a blank where nothing was seen.
 
     Args:
@@ -58,13 +65,14 @@ def sparkline(points: Sequence[Point], now_ms: int, low: float, high: float) -> 
         now_ms: the right edge, Unix ms.
         low: Φ of the lowest bar; what is below is drawn there.
         high: Φ of the highest bar; what is above is drawn there.
+        width: how many bars.
     """
-    columns: list[float | None] = [None] * SPARK_COLUMNS
+    columns: list[float | None] = [None] * width
     start_ms = now_ms - HISTORY_MS
     for time_ms, phi in points:
-        column = (time_ms - start_ms) * SPARK_COLUMNS // HISTORY_MS
+        column = (time_ms - start_ms) * width // HISTORY_MS
         if phi is not None and column >= 0:
-            columns[min(column, SPARK_COLUMNS - 1)] = phi
+            columns[min(column, width - 1)] = phi
     return "".join(" " if phi is None else _bar(phi, low, high) for phi in columns)
 
 
@@ -91,12 +99,13 @@ def _headline(view: View) -> Text:
     return line
 
 
-def _spark_line(view: View) -> Text:
+def _spark_line(view: View, bars: int) -> Text:
     policy = view["policy"]
     margin = policy["band_high"] - policy["band_low"]
     low, high = policy["band_low"] - margin, policy["band_high"] + margin
     line = Text("10 min ", style="dim")
-    line.append(sparkline(view.get("history", ()), view["now_ms"], low, high), style="cyan")
+    points = view.get("history", ())
+    line.append(sparkline(points, view["now_ms"], low, high, bars), style="cyan")
     line.append(" now")
     return line
 

@@ -60,10 +60,10 @@ def world() -> World:
     return World()
 
 
-def drawn(view: View) -> str:
+def drawn(view: View, columns: int = 100) -> str:
     """What the terminal shows."""
-    console = Console(width=100, record=True, file=StringIO())
-    console.print(show(view))
+    console = Console(width=columns, record=True, file=StringIO())
+    console.print(show(view, columns))
     return console.export_text()
 
 
@@ -163,6 +163,17 @@ def test_watching_a_stale_signal_shows_no_number(world: World) -> None:
     assert "Φ is stale" in text
     assert "dΦ/dt" not in text
     assert "0.75" not in text
+
+
+@pytest.mark.parametrize("columns", [40, 60, 78, 200])
+def test_line_of_bars_fits_every_terminal(world: World, columns: int) -> None:
+    """The bars stand in one line between their words."""
+    world.run_for(10)
+    lines = drawn(world.view(), columns).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert (
+        len([line for line in lines if "10 min" in line and line.rstrip("│ ").endswith("now")]) == 1
+    )
 
 
 def test_hostile_names_stay_text(world: World) -> None:
