@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import watchfiles.main
@@ -234,6 +235,66 @@ async def test_changes_arrive_by_events(
             await recorder.until(lambda: len(recorder.samples) == number + 1)  # noqa: B023 - awaited here
             delays.append(loop.time() - start)
     assert sorted(delays)[len(delays) // 2] < 0.5
+
+
+async def test_without_events_files_are_looked_at_more_often(
+    writer: "Writer",
+    recorder: "Recorder",
+    source: StateDirectory,
+    running: "Running",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file system of a network announces nothing: it is noticed, said, and made up for."""
+
+    class Silent:
+        """A watch that sees nothing happen."""
+
+        def __init__(self, *_arguments: Any) -> None: ...
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_error: object) -> None: ...
+
+        def watch(self, _debounce: int, _step: int, _timeout: int, stop: Any) -> str:
+            time.sleep(0.01)
+            return "stop" if stop.is_set() else "timeout"
+
+    monkeypatch.setattr(watchfiles.main, "RustNotify", Silent)
+    monkeypatch.setattr(directory, "RESCAN_SECONDS", 0.05)
+    monkeypatch.setattr(directory, "POLL_SECONDS", 0.02)
+    with capture_logs() as said:
+        async with running(source):
+            number = 0
+            while not any(line.get("arrive") is False for line in said):
+                number += 1
+                writer.state(phi=0.5 + number / 10_000, timestamp=NOW + number)
+                await recorder.until(lambda: len(recorder.samples) == number)  # noqa: B023 - awaited here
+    assert recorder.errors == []
+
+
+async def test_no_watches_left_is_said_once_and_files_are_still_taken(
+    writer: "Writer",
+    recorder: "Recorder",
+    source: StateDirectory,
+    running: "Running",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``fs.inotify.max_user_watches`` is reached, or the system knows no events."""
+
+    def refuse(*_arguments: Any) -> RustNotify:
+        raise OSError("no watches left")
+
+    monkeypatch.setattr(watchfiles.main, "RustNotify", refuse)
+    monkeypatch.setattr(directory, "RESCAN_SECONDS", 0.05)
+    monkeypatch.setattr(directory, "RENEW_SECONDS", 0.05)
+    writer.state(phi=0.75, timestamp=NOW)
+    with capture_logs() as said:
+        async with running(source):
+            for number in range(1, 6):
+                writer.state(phi=0.75 + number / 1000, timestamp=NOW + number)
+                await recorder.until(lambda: recorder.phis[-1:] == [0.75 + number / 1000])  # noqa: B023 - awaited here
+    assert [line["error"] for line in said if "error" in line] == ["no watches left"]
 
 
 async def test_burst_of_writes_ends_with_the_newest(
