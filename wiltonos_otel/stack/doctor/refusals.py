@@ -2,7 +2,7 @@
 
 Prometheus answers 500 to a request with one delta point in it (invalid temporality and type
 combination, storage/remote/write_otlp_handler.go), and the Collector drops the whole request, the
-gauges too [measured with Prometheus 3.13 and Collector 0.161].
+gauges too [measured with Prometheus 3.15 and Collector 0.161].
 """
 
 from wiltonos_otel.stack.doctor.polling import poll
