@@ -4,13 +4,25 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import e2e, ending, importing, memory, notifier, phi, record, report, scrape
+from benchmarks import (
+    e2e,
+    ending,
+    importing,
+    memory,
+    notifier,
+    phi,
+    pushing,
+    record,
+    report,
+    scrape,
+)
 from benchmarks.rows import GOALS, Row, row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "record": record.run,
     "phi": phi.run,
     "scrape": scrape.run,
+    "push": pushing.run,
     "exit": ending.run,
     "memory": memory.run,
     "import": importing.run,

@@ -173,7 +173,7 @@ def _make_telemetry(loaded: Loaded[Settings]) -> Telemetry:
     fast = loaded.settings.exporter.scrape_reader == "fast"
     return Telemetry(
         Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset),
-        push=Push(table.otlp_endpoint, table.export_interval_seconds),
+        push=Push(table.otlp_endpoint, table.export_interval_seconds, pause_garbage=True),
         scrape=FastMetricReader() if fast else StockReader(),
     )
 

@@ -10,9 +10,9 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
 from wiltonos_otel.scrape.family import Families, Style
-from wiltonos_otel.scrape.garbage import paused
 from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
 from wiltonos_service.telemetry.formats import Format, negotiate
+from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
 
 _Key = tuple[Format, frozenset[str]]

@@ -3,7 +3,7 @@
 import os
 import socket
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.bounded import bounded
 from wiltonos_service.telemetry.certificates import check_files
 from wiltonos_service.telemetry.exposition import ScrapeReader
+from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp, signal_url
 from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
@@ -89,6 +90,8 @@ class Push:
         prepare: changes each collection before it is pushed.
         protocol: ``http/protobuf`` or ``grpc``; None takes ``OTEL_EXPORTER_OTLP_PROTOCOL``, and
             HTTP where that is not set.
+        pause_garbage: collect no garbage during a collection of metrics (see ``garbage.paused``);
+            for a process whose callbacks are all its own, since one that hung would keep it off.
     """
 
     endpoint: str
@@ -96,6 +99,7 @@ class Push:
     timeout_seconds: float = TIMEOUT_SECONDS
     prepare: Prepare | None = None
     protocol: str | None = None
+    pause_garbage: bool = False
 
 
 class Pushing(Protocol):
@@ -149,7 +153,8 @@ class Telemetry:
         self._ended = False
         if self.push and push:
             observe_push(self.provider, self.push)
-            self._ticker = Ticker(pushing.collect, push.interval_seconds)
+            collect = _without_garbage(pushing.collect) if push.pause_garbage else pushing.collect
+            self._ticker = Ticker(collect, push.interval_seconds)
             self._follow_forks(str(resource.attributes[SERVICE_INSTANCE_ID]))
 
     def flush(self, seconds: float = SHUTDOWN_SECONDS) -> bool:
@@ -213,6 +218,14 @@ def _as_instance(data: MetricsData, instance: str) -> MetricsData:
             for part in data.resource_metrics
         ],
     )
+
+
+def _without_garbage(collect: Callable[[], None]) -> Callable[[], None]:
+    def collect_calmly() -> None:
+        with paused():
+            collect()
+
+    return collect_calmly
 
 
 def _queue(push: Push) -> Queue[MetricsData]:

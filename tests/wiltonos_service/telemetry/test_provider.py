@@ -1,5 +1,6 @@
 """The provider: who it is, what it pushes, and how fast it ends."""
 
+import gc
 import logging
 import subprocess
 import sys
@@ -249,3 +250,22 @@ def test_ten_thousand_series_are_not_folded_into_one(receiver: OtlpReceiver) -> 
     telemetry.shutdown(20)
     (many,) = [metric for metric in receiver.received[0].metrics() if metric.name == "many"]
     assert len(many.gauge.data_points) == 10_000
+
+
+@pytest.mark.parametrize("pause", [True, False])
+def test_garbage_waits_for_a_collection_where_that_is_wanted(
+    receiver: OtlpReceiver, pause: bool
+) -> None:
+    """A process that asked for it collects no garbage while it collects metrics."""
+    seen: list[bool] = []
+
+    def observe(_options: CallbackOptions) -> list[Observation]:
+        seen.append(gc.isenabled())
+        return []
+
+    telemetry = Telemetry(IDENTITY, push=Push(receiver.endpoint, 3600, pause_garbage=pause))
+    telemetry.provider.get_meter("test").create_observable_gauge("g", [observe])
+    telemetry.flush()
+    telemetry.shutdown()
+    assert set(seen) == {not pause}
+    assert gc.isenabled()
