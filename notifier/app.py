@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from notifier.alerts import AlertStatus
+from notifier.alive import Alive
 from notifier.building import make_apps, make_charts, make_guard, make_page_context, make_planner
 from notifier.channels import Channels, Surroundings
 from notifier.charting import ChartService
@@ -35,7 +36,7 @@ from notifier.store import Backlog, Ingest, SqlStore, open_store
 from notifier.traces import Traces
 from notifier.web.api import Api
 from notifier.web.events import Changes
-from notifier.web.health import Health
+from notifier.web.health import READY_SECONDS, Health
 from notifier.web.inbox import Inbox
 from notifier.web.page import Page
 from notifier.web.receiver import INTAKES, Receiver
@@ -63,6 +64,8 @@ SWEEP_SECONDS = 600.0
 REFUSAL_SECONDS = 600.0
 MEGABYTE = 1_000_000
 UNAUTHORIZED = 401
+# meta key: when we last told the outside that all is well
+ALIVE_AT = "alive_at"
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +109,7 @@ class NotifierService:
         self._charting: ChartService | None = None
         again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
         self.reloading = Reloading(loaded, again, self._adopt)
+        self.alive: Alive | None = None
         self._backlog: Backlog | None = None
         self._refused_at: float | None = None
 
@@ -232,6 +236,8 @@ class NotifierService:
             problems.append(f"new configuration refused: {self.reloading.problem}")
         if self.deadman.down:
             problems.append("alerting is down: the Watchdog is silent")
+        if self.alive is not None and self.alive.problem:
+            problems.append(self.alive.problem)
         for pushing in (self.telemetry.push, self.tracing):
             push = pushing.health() if pushing else None
             if push and push.failing:
@@ -256,6 +262,13 @@ class NotifierService:
             )
             channels = self.channels = Channels(around, session)
             channels.adopt(self.loaded)
+            self.alive = Alive(
+                lambda: self.table.alive_secret(self.loaded),
+                session,
+                self.clock,
+                self._unwell,
+                self.instruments.pinged,
+            )
             charting = self._charting = ChartService(
                 store=self.store,
                 clock=self.clock,
@@ -266,6 +279,7 @@ class NotifierService:
                 moved=self._wake,
             )
             tasks = [
+                asyncio.create_task(self.alive.run(stopping)),
                 asyncio.create_task(self.deadman.run(stopping)),
                 asyncio.create_task(self._housekeeping(stopping)),
                 asyncio.create_task(charting.run(stopping)),
@@ -289,6 +303,21 @@ class NotifierService:
         self.changes.note()
         if self._charting is not None:
             self._charting.wake()
+
+    async def _unwell(self) -> str:
+        """Why nobody outside should believe that all is well; "" is well."""
+        if self.deadman.down:
+            return "alerting is down"
+        if self.channels is None or not self.channels.working:
+            return "a channel's worker has ended"
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self.store.write_meta(ALIVE_AT, self.clock.now().isoformat())
+        except StoreError as error:
+            return str(error)
+        except TimeoutError:
+            return "the database does not commit"
+        return ""
 
     async def _take(self, ingest: Ingest) -> None:
         self._accepted(await self.store.accept(ingest))

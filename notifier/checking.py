@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from notifier.building import TEMPLATES, make_context, make_guard, make_source
 from notifier.deliver.discord import is_address as is_discord_address
@@ -27,10 +28,25 @@ def mistakes(loaded: Loaded[Settings]) -> list[str]:
         found: list[str] = []
     except SettingsError as error:
         found = [str(error)]
+    found += _of_alive(table.alive_secret(loaded))
     for channel in table.channels:
         found += _of_channel(channel, loaded)
     origin = loaded.file or "defaults"
     return [line if line.startswith(str(origin)) else f"{origin}: {line}" for line in found]
+
+
+def _of_alive(secret: Secret | None) -> Iterator[str]:
+    if secret is None:
+        return
+    try:
+        parts = urlsplit(secret.read())
+    except SettingsError as error:
+        yield str(error)
+        return
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        yield f"{secret.name}: holds no address; put one there that begins with https://"
 
 
 def _of_channel(channel: Channel, loaded: Loaded[Settings]) -> Iterator[str]:

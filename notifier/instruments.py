@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from notifier.alive import Ping
 from notifier.deliver.outcome import ChartEnd, OutcomeKind
 from notifier.incident import Reason
 from notifier.store.base import Backlog
@@ -62,6 +63,11 @@ class Instruments:
             "{message}",
             "Messages in which the channel's template failed, so that the default served.",
         )
+        self._alive = meter.create_counter(
+            "wiltonos.notifier.alive.pings",
+            "{ping}",
+            "Signs of life to alive_url, by what became of them.",
+        )
         self._digests = meter.create_counter(
             "wiltonos.notifier.digests",
             "{digest}",
@@ -117,6 +123,10 @@ class Instruments:
         """The default form of a message had to serve."""
         self._template_failures.add(1, {"channel": channel})
 
+    def pinged(self, ping: Ping) -> None:
+        """A minute of ``alive_url`` has passed."""
+        self._alive.add(1, {"outcome": ping.value})
+
     def digest_begun(self, channel: str) -> None:
         """One message stands for a long backlog."""
         self._digests.add(1, {"channel": channel})
@@ -150,6 +160,8 @@ class Instruments:
         self._channels = tuple(channels)
         for why in REFUSALS:
             self._refused.add(0, {"reason": why})
+        for ping in Ping:
+            self._alive.add(0, {"outcome": ping.value})
         for reason in Reason:
             self._accepted.add(0, {"reason": reason.value})
         for channel in self._channels:

@@ -71,7 +71,7 @@ PACKAGE = Package(
         "by": "Whose limit a message waited for: our own budget's, or the chat's.",
         "channel": "Name of a channel of the configuration.",
         "kind": "What a dead letter is: a delivery that failed, or a webhook that was refused.",
-        "outcome": "How a request to a chat, or a chart for it, ended, from a closed list.",
+        "outcome": "How a request ended, from a closed list.",
         "reason": "Why something was counted, from a closed list.",
     },
     settings=Settings,

@@ -161,6 +161,9 @@ class Notifier(HttpService):
         incident_by: labels that fold groups into one incident; () makes each group its own.
         reopen_seconds: an alert that fires again within this time re-opens its incident.
         heartbeat_timeout_seconds: silence of the Watchdog that means "alerting is down"; 0 = off.
+        alive_url: address outside that is asked each minute while all is well, so that its silence
+            says that the notifier died; exclusive with ``alive_url_file``.
+        alive_url_file: file that holds it: whoever knows the address can pretend that we live.
         digest_after_seconds: a backlog of incidents without a message that the limits of a chat
             would hold back for longer gets one digest; 0 = never.
         max_body_bytes: larger webhook bodies are answered 413.
@@ -184,6 +187,8 @@ class Notifier(HttpService):
     incident_by: tuple[str, ...] = ()
     reopen_seconds: float = Field(default=600, ge=0)
     heartbeat_timeout_seconds: float = Field(default=180, ge=0)
+    alive_url: str | None = None
+    alive_url_file: Path | None = None
     digest_after_seconds: float = Field(default=60, ge=0)
     max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     retention_days: float = Field(default=30, gt=0)
@@ -201,6 +206,8 @@ class Notifier(HttpService):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"channels: the name {twice[0]!r} is used twice; choose another")
+        if self.alive_url is not None and self.alive_url_file is not None:
+            raise ValueError("give alive_url or alive_url_file, not both")
         return self
 
     @property
@@ -209,6 +216,11 @@ class Notifier(HttpService):
         able = (each for each in self.channels if each.kind is not ChannelKind.SLACK_WEBHOOK)
         wanted = (c.name for c in able if (self.charts if c.charts is None else c.charts))
         return tuple(wanted) if self.prometheus_url else ()
+
+    def alive_secret(self, loaded: Loaded[Any]) -> Secret | None:
+        """The address that hears that we live, or None without one."""
+        path = loaded.path(self.alive_url_file) if self.alive_url_file else None
+        return optional_secret("[notifier] alive_url", self.alive_url, path)
 
     def token(self, loaded: Loaded[Any]) -> Secret | None:
         """The bearer token of the receiver, or None without one."""

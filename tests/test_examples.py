@@ -24,6 +24,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 RATIO = "wiltonos.quantum_coherence.ratio"
 SECRETS = {
     "notifier_token": "token",
+    "alive_url": "https://alive.example/ping/1",
     "slack_bot_token": "xoxb-1-example",
     "slack_webhook_url": "https://hooks.slack.example/services/T0/B0/x",
     "discord_webhook_url": "https://discord.example/api/webhooks/1/x",
