@@ -12,10 +12,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from notifier import grafana
 from notifier.alerts import Alert, AlertStatus, Notification
 from notifier.errors import PayloadError
 
-VERSIONS = ("4", "1")
+GRAFANA = "1"
+VERSIONS = ("4", GRAFANA)
 # Alertmanager writes Go's zero time for "not known"
 UNKNOWN_TIME = datetime(1, 1, 1, tzinfo=UTC)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -76,6 +78,11 @@ class _WireAlert(BaseModel):
     ends_at: _Time = Field(UNKNOWN_TIME, alias="endsAt")
     generator_url: _OptionalText = Field("", alias="generatorURL")
     fingerprint: _OptionalText = ""
+    dashboard_url: Any = Field(None, alias="dashboardURL")
+    panel_url: Any = Field(None, alias="panelURL")
+    silence_url: Any = Field(None, alias="silenceURL")
+    values: Any = None
+    value_string: Any = Field(None, alias="valueString")
 
 
 class _WireBody(BaseModel):
@@ -112,7 +119,7 @@ def parse(body: bytes, traceparent: str = "") -> Notification:
         receiver=wire.receiver,
         group_key=wire.group_key,
         group_labels=wire.group_labels,
-        alerts=tuple(_alert(alert) for alert in wire.alerts),
+        alerts=tuple(_alert(alert, wire.version) for alert in wire.alerts),
         external_url=wire.external_url,
         truncated_alerts=wire.truncated_alerts,
         reason=wire.reason,
@@ -121,13 +128,14 @@ def parse(body: bytes, traceparent: str = "") -> Notification:
     )
 
 
-def _alert(wire: _WireAlert) -> Alert:
+def _alert(wire: _WireAlert, version: str) -> Alert:
+    more = grafana.annotations(wire.model_dump(by_alias=True)) if version == GRAFANA else {}
     ended = wire.ends_at if wire.status is AlertStatus.RESOLVED else None
     return Alert(
         fingerprint=wire.fingerprint or _fingerprint(wire.labels),
         status=wire.status,
         labels=wire.labels,
-        annotations=wire.annotations,
+        annotations={**more, **wire.annotations} if more else wire.annotations,
         starts_at=wire.starts_at,
         ends_at=ended,
         generator_url=wire.generator_url,

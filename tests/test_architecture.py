@@ -16,6 +16,7 @@ PURE = (
     "wiltonos_otel/policy.py",
     "wiltonos_otel/instruments/catalogue.py",
     "notifier/alerts.py",
+    "notifier/grafana.py",
     "notifier/incident",
     "notifier/deliver/outcome.py",
     "notifier/deliver/backoff.py",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
+from notifier.grafana import SILENCE
 from notifier.incident.model import Incident, IncidentAlert
 from notifier.planner import OWN_RECEIVER
 from notifier.render.context import RenderContext
@@ -42,7 +43,7 @@ def links(incident: Incident, worst: IncidentAlert | None, context: RenderContex
     found = {
         "dashboard": _dashboard(incident, worst, context),
         "runbook": annotations.get("runbook_url", ""),
-        **_silencing(incident, context),
+        **_silencing(incident, worst, context),
         "query": _query(worst, context),
         "inbox": incident_url(incident.id, context),
     }
@@ -89,8 +90,12 @@ def _milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def _silencing(incident: Incident, context: RenderContext) -> Mapping[str, str]:
-    """What we offer ourselves; else the form of Alertmanager, which has to know the incident."""
+def _silencing(
+    incident: Incident, worst: IncidentAlert | None, context: RenderContext
+) -> Mapping[str, str]:
+    """What we offer ourselves; else the form of whoever knows the incident."""
+    if incident.firing and worst is not None and worst.annotations.get(SILENCE):
+        return {"silence": worst.annotations[SILENCE]}
     if context.actions is not None:
         return {} if context.buttons else context.actions
     own = incident.receiver == OWN_RECEIVER

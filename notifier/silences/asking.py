@@ -8,6 +8,7 @@ from urllib.parse import quote
 import structlog
 
 from notifier.clock import Clock
+from notifier.grafana import SILENCE
 from notifier.incident import Incident, Phase, Quiet, QuietKind, Reason
 from notifier.planner import OWN_RECEIVER
 from notifier.render.text import one_line
@@ -50,8 +51,13 @@ class Ask:
 
 
 def can_silence(incident: Incident) -> bool:
-    """Whether Alertmanager knows the incident and it fires; our own ones it does not know."""
-    return incident.phase is Phase.FIRING and incident.receiver != OWN_RECEIVER
+    """Whether Alertmanager knows the incident and it fires.
+
+    It knows neither our own ones nor what Grafana evaluates itself.
+    """
+    if incident.phase is not Phase.FIRING or incident.receiver == OWN_RECEIVER:
+        return False
+    return not any(SILENCE in alert.annotations for alert in incident.firing)
 
 
 @dataclass
