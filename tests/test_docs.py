@@ -1,7 +1,10 @@
 """The documents: every command parses, every link leads somewhere, every alert has a runbook."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +17,10 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:\./)?wt [^`…|<>\[]+)`")
+
+
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+WITH_PYTHON = [page for page in PAGES if "```python" in page.read_text("utf-8")]
 
 
 def _name(path: Path) -> str:
@@ -54,3 +61,20 @@ def test_every_command_in_the_documents_exists(page: str, line: str) -> None:
     options = {o for p in command.params if isinstance(p, click.Option) for o in p.opts}
     unknown = [w for w in rest if w.startswith("--") and w != "--" and w not in options]
     assert not unknown, f"{page}: {line}: {unknown}"
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=_name)
+def test_python_of_the_documents_runs(page: Path, tmp_path: Path) -> None:
+    """The blocks of a page are one program; tests in it pass, and nothing is pushed anywhere."""
+    program = tmp_path / "test_page.py"
+    blocks = PYTHON.findall(page.read_text("utf-8"))
+    program.write_text("\n".join([*blocks, "def test_page_was_run():\n    pass\n"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", program],
+        cwd=tmp_path,
+        env={**os.environ, "OTEL_METRICS_EXPORTER": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
