@@ -4,12 +4,12 @@ import asyncio
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 
 from notifier.app import NotifierService
+from notifier.clock import SystemClock
 from notifier.planner import Planner, Route
 from notifier.settings import load
 from notifier.store import SqlStore, open_store
@@ -25,6 +26,7 @@ from notifier.store.tables import metadata
 from notifier.testing import FakeDiscord, FakeMessage, FakeSlack
 from notifier.testing.slack import CHANNEL
 from notifier.testing.webhooks import encoded
+from wiltonos_otel.stack.rules_check import find
 
 DIRECTORIES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin",
                "/usr/lib/postgresql/15/bin", "/usr/local/bin")  # fmt: skip
@@ -42,14 +44,8 @@ def _as_server(*command: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True, **more)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
     """The URL of a real server on a free port, without the database's name."""
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     if initdb is None or pg_ctl is None:
@@ -59,7 +55,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         if os.geteuid() == 0:
             shutil.chown(base, "nobody")
-        data, port = str(base / "data"), _free_port()
+        data, port = str(base / "data"), unused_tcp_port_factory()
         _as_server(initdb, "-D", data, "-U", "wiltonos", "-A", "trust", "-E", "UTF8", cwd=base)
         options = f"-p {port} -k {base} -c listen_addresses=127.0.0.1 -c shared_buffers=16MB"
         log = str(base / "log")
@@ -288,6 +284,103 @@ async def prometheus() -> AsyncIterator[FakePrometheus]:
     fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield fake
     await runner.cleanup()
+
+
+ALERTMANAGER = """
+route:
+  receiver: notifier
+  group_by: [job]
+  group_wait: 0s
+  group_interval: 1s
+  repeat_interval: 1h
+receivers:
+- name: notifier
+  webhook_configs:
+  - url: {url}/api/v1/alertmanager
+"""
+TRACING = """
+tracing:
+  client_type: http
+  endpoint: {endpoint}
+  insecure: true
+  sampling_fraction: 1
+"""
+
+
+class Alertmanager:
+    """The real program on a free port."""
+
+    def __init__(self, program: Path, directory: Path, port: int) -> None:
+        self._program = program
+        self._directory = directory
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def start(self, notifier_url: str, traces: str = "") -> None:
+        """Start it, and wait until it takes alerts; ``traces`` is where it pushes its spans."""
+        file = self._directory / "alertmanager.yml"
+        tracing = TRACING.format(endpoint=traces.removeprefix("http://")) if traces else ""
+        file.write_text(ALERTMANAGER.format(url=notifier_url) + tracing)
+        with (self._directory / "am.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                self._program, f"--config.file={file}",
+                f"--storage.path={self._directory / 'am'}",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+                "--cluster.listen-address=",
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        await until(self._ready)
+
+    async def _ready(self) -> bool:
+        try:
+            async with aiohttp.ClientSession() as http, http.get(f"{self.url}/-/ready") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """An answer of its API."""
+        url = f"{self.url}/api/v2/{path}"
+        async with aiohttp.ClientSession() as http, http.request(method, url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json() if answer.content_length != 0 else None
+
+    async def say(self, *names: str, over: tuple[str, ...] = ()) -> None:
+        """Report alerts as Prometheus does."""
+        now = SystemClock().now()
+        start = (now - timedelta(minutes=1)).replace(second=0, microsecond=0)
+        body = [
+            {
+                "labels": {"alertname": name, "job": "j", "severity": "warning"},
+                "annotations": {"summary": f"{name} is wrong"},
+                "startsAt": start.isoformat(),
+                "endsAt": (now if name in over else now + timedelta(minutes=5)).isoformat(),
+            }
+            for name in (*names, *over)
+        ]
+        await self.ask("POST", "alerts", body)
+
+    async def silences(self) -> list[dict[str, Any]]:
+        """The silences that hold something back."""
+        found: list[dict[str, Any]] = await self.ask("GET", "silences")
+        return [each for each in found if each["status"]["state"] == "active"]
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+
+@pytest.fixture
+async def alertmanager(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Alertmanager]:
+    """The real program, not started; skipped where it is not built yet."""
+    program = find("alertmanager")
+    if program is None:
+        pytest.skip("Alertmanager is not built yet; run ./wt metrics build")
+    made = Alertmanager(program, tmp_path, unused_tcp_port)
+    yield made
+    await made.stop()
 
 
 @pytest.fixture
