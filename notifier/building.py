@@ -150,7 +150,7 @@ def make_outlet(
 
 def make_charts(loaded: Loaded[Settings], session: aiohttp.ClientSession) -> Charts:
     """What draws the charts of messages."""
-    return Charts(session, loaded.settings.notifier.prometheus_url, chart_cache(loaded))
+    return Charts(session, loaded.settings.notifier.charts_from, chart_cache(loaded))
 
 
 def chart_cache(loaded: Loaded[Settings]) -> Path:

@@ -156,7 +156,9 @@ class Notifier(HttpService):
     Attributes:
         database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
         alertmanager_url: where silences are made and followed; "" switches them off.
-        prometheus_url: where messages link to for graphs, and charts are read from; "" for neither.
+        prometheus_url: where messages link to for graphs.
+        prometheus_query_url: where charts are read from, if not there: readers' browsers and this
+            service may know Prometheus by different names.
         grafana_url: where messages link to for dashboards.
         incident_by: labels that fold groups into one incident; () makes each group its own.
         reopen_seconds: an alert that fires again within this time re-opens its incident.
@@ -173,8 +175,8 @@ class Notifier(HttpService):
         silence_hours: length of a silence that is asked for without one.
         ack_minutes: an acknowledgement is a silence of this length, renewed while it fires.
         language: of the fixed words; a channel may differ.
-        charts: whether messages get a chart of their alert, drawn from ``prometheus_url`` with
-            the extra ``charts``; a channel may differ.
+        charts: whether messages get a chart of their alert, which needs the extra ``charts``; a
+            channel may differ.
         channels: where messages go.
     """
 
@@ -182,6 +184,7 @@ class Notifier(HttpService):
     database: str = "sqlite:///var/notifier.db"
     alertmanager_url: StackUrl = "http://127.0.0.1:9093"
     prometheus_url: StackUrl = "http://127.0.0.1:9090"
+    prometheus_query_url: str | None = None
     grafana_url: StackUrl = "http://127.0.0.1:3000"
     public_url: StackUrl = "http://127.0.0.1:9099"
     incident_by: tuple[str, ...] = ()
@@ -215,7 +218,13 @@ class Notifier(HttpService):
         """The names of the channels whose messages are to get charts."""
         able = (each for each in self.channels if each.kind is not ChannelKind.SLACK_WEBHOOK)
         wanted = (c.name for c in able if (self.charts if c.charts is None else c.charts))
-        return tuple(wanted) if self.prometheus_url else ()
+        return tuple(wanted) if self.charts_from else ()
+
+    @property
+    def charts_from(self) -> str:
+        """The address of the Prometheus that charts are read from; "" without one."""
+        queried = self.prometheus_query_url
+        return self.prometheus_url if queried is None else queried
 
     def alive_secret(self, loaded: Loaded[Any]) -> Secret | None:
         """The address that hears that we live, or None without one."""

@@ -64,7 +64,7 @@ class Budget:
 
         For what nobody waits for: a message that comes right after it finds room.
         """
-        earliest = max(now, self.held_until)
+        earliest = self.next_allowed(now)
         if self._limit is None:
             return earliest
         share = max((self._limit - self._reserve) // 2, 1)

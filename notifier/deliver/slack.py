@@ -28,7 +28,8 @@ _FIND_TRIES = 3
 _FIND_WAIT_SECONDS = 10.0
 _ADDRESS = re.compile(rf"https?://{HOST}/\S+")
 _REPEATABLE = {Operation.EDIT, Operation.DELETE, Operation.FIND, Operation.ATTACH}
-_MAX_ALT = 2000
+# of 2,000, which count towards the total of the blocks as well
+_MAX_ALT = 300
 _MAX_FILE_ALT = 1000
 
 

@@ -331,6 +331,25 @@ async def test_one_channel_may_have_what_the_others_do_not(
     assert seen.run.slack_messages()[0].files == ()
 
 
+async def test_a_reload_switches_charts_on_and_moves_them(
+    watch: Callable[..., Any], pen: Pen, prometheus: Any
+) -> None:
+    """Neither needs a restart, and no other setting of the channels has to change."""
+    seen: Watch = await watch(extra="charts = false")
+    await seen.run.post(firing())
+    await seen.run.delivered()
+    file = seen.run.directory / "wiltonos.toml"
+    text = file.read_text().replace("charts = false", "charts = true", 1)
+    moved = text.replace(prometheus.url, "http://127.0.0.1:9", 1)
+    file.write_text(
+        moved.replace("charts = true", f'charts = true\nprometheus_query_url = "{prometheus.url}"')
+    )
+    async with seen.run.http.post(f"{seen.run.base}/-/reload") as response:
+        assert response.status == 200, await response.text()
+    await seen.charted()
+    assert len(pen.plans) == len(prometheus.queries) == 1
+
+
 async def test_without_the_library_there_is_one_line(
     watch: Callable[..., Any], prometheus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

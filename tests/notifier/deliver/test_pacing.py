@@ -220,3 +220,30 @@ def test_a_budget_without_a_limit_only_holds() -> None:
     budget.hold(5.0)
     budget.hold(3.0)
     assert budget.next_allowed(0.0, urgent=True) == 5.0
+
+
+@given(
+    limit=st.integers(1, 50),
+    reserve=st.integers(0, 12),
+    burst=st.none() | st.integers(1, 10),
+    gaps=st.lists(st.floats(0, 20), max_size=60),
+)
+def test_a_chart_never_goes_where_a_message_would_not(
+    limit: int, reserve: int, burst: int | None, gaps: list[float]
+) -> None:
+    """Whatever was sent before, a chart waits at least as long as an ordinary message."""
+    budget, now = Budget(limit, 60.0, reserve=reserve, burst=burst), 0.0
+    for gap in gaps:
+        now += gap
+        assert budget.next_idle(now) >= budget.next_allowed(now) >= now
+        budget.spent(now)
+
+
+@given(reserve=st.integers(0, 20), gaps=st.lists(st.floats(0, 3), min_size=1, max_size=100))
+def test_charts_alone_leave_room_for_what_is_urgent(reserve: int, gaps: list[float]) -> None:
+    """However many charts want to go, a critical message after any of them goes at once."""
+    budget, now = Budget(30, 61.0, reserve=reserve, burst=5), 0.0
+    for gap in gaps:
+        now = max(now + gap, budget.next_idle(now + gap))
+        budget.spent(now)
+        assert budget.next_allowed(now, urgent=True) == now
