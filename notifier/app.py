@@ -15,8 +15,8 @@ from importlib.metadata import version
 import structlog
 from aiohttp import web
 
-from notifier.alerts import AlertStatus
 from notifier.alive import Alive
+from notifier.announcing import Announcer
 from notifier.building import make_apps, make_charts, make_guard, make_page_context, make_planner
 from notifier.channels import Channels, Surroundings
 from notifier.charting import ChartService
@@ -26,7 +26,6 @@ from notifier.deliver.http import open_session
 from notifier.errors import StoreError
 from notifier.instruments import METER, Instruments
 from notifier.outlet import Outlet
-from notifier.own import OwnAlert, own_body, own_notification
 from notifier.planner import Plan
 from notifier.probes import Probes
 from notifier.reloading import Reloading
@@ -60,8 +59,6 @@ BACKLOG_SECONDS = 2.0
 # passes from one thread to the other and back
 SWITCH_SECONDS = 0.0005
 SWEEP_SECONDS = 600.0
-# an announced refusal ends when nothing has been refused for so long
-REFUSAL_SECONDS = 600.0
 MEGABYTE = 1_000_000
 UNAUTHORIZED = 401
 # meta key: when we last told the outside that all is well
@@ -111,7 +108,7 @@ class NotifierService:
         self.reloading = Reloading(loaded, again, self._adopt)
         self.alive: Alive | None = None
         self._backlog: Backlog | None = None
-        self._refused_at: float | None = None
+        self.announcer = Announcer(self.clock, lambda: self.table, self._take)
 
     async def run(
         self,
@@ -186,7 +183,7 @@ class NotifierService:
         self.guard.install(app)
         self.changes = Changes()
         self.deadman = DeadMansSwitch(
-            store, self.clock, self.table.heartbeat_timeout_seconds, self._announce_alerting
+            store, self.clock, self.table.heartbeat_timeout_seconds, self.announcer.alerting
         )
         probes = Probes(store, self.clock)
         Receiver(
@@ -256,7 +253,7 @@ class NotifierService:
                 owner=self._owner,
                 doubtful=lambda: self.deadman.down,
                 actions=self.silences.offers,
-                announce=self._announce_channel,
+                announce=self.announcer.channel,
                 settled=self._settled,
                 traces=self.traces,
             )
@@ -275,7 +272,7 @@ class NotifierService:
                 owner=self._owner,
                 instruments=self.instruments,
                 channels=self._charted,
-                draw=make_charts(self.loaded, session).draw,
+                draw=lambda plan: make_charts(self.loaded, session).draw(plan),
                 moved=self._wake,
             )
             tasks = [
@@ -338,24 +335,9 @@ class NotifierService:
         if status == UNAUTHORIZED and path in INTAKES:
             self.instruments.refused("unauthorized")
 
-    async def _announce_alerting(self, status: AlertStatus) -> None:
-        seconds = f"{self.table.heartbeat_timeout_seconds:g}"
-        await self._announce(OwnAlert.ALERTING_DOWN, status, seconds=seconds)
-
-    async def _announce_channel(self, channel: str, reason: str) -> None:
-        status = AlertStatus.FIRING if reason else AlertStatus.RESOLVED
-        await self._announce(OwnAlert.CHANNEL_DEAD, status, channel=channel, reason=reason)
-
     async def _announce_refusal(self, reason: str) -> None:
-        known, self._refused_at = self._refused_at, self.clock.monotonic()
-        if known is None:
-            await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.FIRING, reason=reason)
+        await self.announcer.refusal(reason)
         self.changes.note()
-
-    async def _announce(self, name: OwnAlert, status: AlertStatus, **values: str) -> None:
-        now = self.clock.now()
-        said = own_notification(name, status, now, self.table.language, **values)
-        self._accepted(await self.store.accept(Ingest(said, own_body(said), now)))
 
     async def _housekeeping(self, stopping: asyncio.Event) -> None:
         """Know the backlog, end what is over, keep the database small."""
@@ -366,7 +348,7 @@ class NotifierService:
                 workers = self.channels.workers if self.channels else {}
                 self.instruments.stopped({k: w.stopped for k, w in workers.items() if w.stopped})
                 self.instruments.refused_configuration = bool(self.reloading.problem)
-                await self._end_refusal()
+                await self.announcer.end_refusal()
                 if self.clock.monotonic() >= sweep_at:
                     sweep_at = self.clock.monotonic() + SWEEP_SECONDS
                     await self._sweep()
@@ -375,12 +357,6 @@ class NotifierService:
             with_end = asyncio.create_task(stopping.wait())
             await asyncio.wait({with_end}, timeout=BACKLOG_SECONDS)
             with_end.cancel()
-
-    async def _end_refusal(self) -> None:
-        at = self._refused_at
-        if at is not None and self.clock.monotonic() - at > REFUSAL_SECONDS:
-            self._refused_at = None
-            await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.RESOLVED, reason="")
 
     async def _sweep(self) -> None:
         before = self.clock.now() - timedelta(days=self.table.retention_days)
