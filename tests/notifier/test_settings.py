@@ -102,3 +102,33 @@ def test_foreign_tables_are_left_to_their_owners(tmp_path: Path) -> None:
     """Keys of [telemetry] that the notifier does not use are no error of its own."""
     loaded = read(tmp_path, '[telemetry]\notlp_endpoint = "http://c:4318"\nanything = 1\n')
     assert loaded.settings.telemetry.otlp_endpoint == "http://c:4318"
+
+
+@pytest.mark.parametrize(
+    ("variables", "traces", "endpoint"),
+    [
+        ({}, False, ""),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True, ""),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/v1/traces"}, True, "http://t/v1/traces"),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/v1/traces",
+                "OTEL_TRACES_EXPORTER": "none",
+            },
+            False,
+            "http://t/v1/traces",
+        ),
+    ],
+)
+def test_the_standard_variables_switch_traces(
+    variables: dict[str, str], traces: bool, endpoint: str
+) -> None:
+    """As the OpenTelemetry specification names them; without them nothing is traced."""
+    telemetry = load(environ=variables).settings.telemetry
+    assert (telemetry.traces, telemetry.traces_endpoint) == (traces, endpoint)
+
+
+def test_an_exporter_of_traces_that_is_not_there_is_refused() -> None:
+    """Better one line than traces that go nowhere."""
+    with pytest.raises(SettingsError, match='state "otlp" or "none"'):
+        load(environ={"OTEL_TRACES_EXPORTER": "zipkin"})

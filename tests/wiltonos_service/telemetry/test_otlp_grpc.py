@@ -14,9 +14,18 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
     MetricsServiceServicer,
     add_MetricsServiceServicer_to_server,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
+from wiltonos_service.telemetry.spans import TracePush, make_tracing
 
 IDENTITY = Identity("wiltonos-test", "1.2.3", "host:7")
 
@@ -115,3 +124,44 @@ def test_nobody_there_is_said_and_ends_in_time(caplog: pytest.LogCaptureFixture)
     assert not telemetry.flush(1)
     telemetry.shutdown(1.8)
     assert "fails: gRPC" in caplog.text
+
+
+class TraceReceiver(TraceServiceServicer):
+    """A trace service that takes everything."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def Export(  # noqa: N802 - the name of the service's method
+        self, request: ExportTraceServiceRequest, _context: grpc.ServicerContext
+    ) -> ExportTraceServiceResponse:
+        """Take a request."""
+        scopes = [scope for each in request.resource_spans for scope in each.scope_spans]
+        self.names += [span.name for scope in scopes for span in scope.spans]
+        return ExportTraceServiceResponse()
+
+
+def test_spans_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc`` is heeded for spans."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")
+    receiver = TraceReceiver()
+    server = grpc.server(ThreadPoolExecutor(2))
+    add_TraceServiceServicer_to_server(receiver, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        tracing = make_tracing(IDENTITY, TracePush(f"http://127.0.0.1:{port}"))
+        assert tracing is not None
+        with tracing.provider.get_tracer("t").start_as_current_span("told"):
+            pass
+        tracing.shutdown()
+        assert receiver.names == ["told"]
+    finally:
+        server.stop(None).wait()
+
+
+def test_a_disabled_sdk_makes_no_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``OTEL_SDK_DISABLED`` counts, and so does an empty endpoint."""
+    assert make_tracing(IDENTITY, TracePush("")) is None
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert make_tracing(IDENTITY, TracePush("http://127.0.0.1:1")) is None
