@@ -97,3 +97,14 @@ def test_a_page_is_whole(incident: Any, context: RenderContext) -> None:
     page = preview_page({"<first>": (Chat.SLACK, payload)})
     assert page.startswith("<!doctype html>")
     assert "<h3>&lt;first&gt;</h3>" in page
+
+
+@pytest.mark.parametrize("chat", list(Chat))
+def test_a_picture_is_shown_once_inside_the_message(
+    chat: Chat, incident: Any, context: RenderContext
+) -> None:
+    """Its address stays an address."""
+    shown = preview(chat, render(chat, incident(), context).payload, 'x.png" onload="y')
+    assert shown.count("<img") == 1
+    assert 'src="x.png&quot; onload=&quot;y"' in shown
+    assert "<img" not in preview(chat, render(chat, incident(), context).payload)
