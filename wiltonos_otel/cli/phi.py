@@ -141,14 +141,14 @@ async def _watch(reader: Reader) -> None:
     if not console.is_terminal:
         await _watch_lines(reader)
         return
-    shown = show(view, console.width)
+    shown = show(view, console.width, console.height)
     try:
         # a screen of its own: a window that is resized leaves no half frames behind
         with Live(shown, console=console, auto_refresh=False, screen=True) as live:
             while True:
                 await asyncio.sleep(REFRESH_SECONDS)
                 try:
-                    shown = show(await reader.read(), console.width)
+                    shown = show(await reader.read(), console.width, console.height)
                 except WiltonosError as error:
                     shown = say_in_one_line(str(error))
                 live.update(shown, refresh=True)

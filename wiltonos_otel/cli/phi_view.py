@@ -14,6 +14,9 @@ SPARK_COLUMNS = 60
 # the frame, and what stands before and behind the bars
 _BESIDE_SPARK = 15
 SHOWN_LOOPS = 12
+LEAST_LOOPS = 3
+# lines of the frame and of what stands above and below the loops, two of them in two lines
+_BESIDE_LOOPS = 15
 _BARS = "▁▂▃▄▅▆▇█"
 _MS = 1000
 _PRESSURE_COLUMNS = 10
@@ -23,8 +26,14 @@ View = dict[str, Any]
 Point = tuple[int, float | None]
 
 
-def show(view: View, columns: int = COLUMNS) -> RenderableType:
-    """Everything about Φ at one moment, on a terminal of so many columns."""
+def show(view: View, columns: int = COLUMNS, lines: int = 0) -> RenderableType:
+    """Everything about Φ at one moment.
+
+    Args:
+        view: what the exporter says.
+        columns: of the terminal.
+        lines: of the terminal, where all has to fit on it; loops give way. 0 is no bound.
+    """
     missing = why_not_now(view)
     head = say_in_one_line(missing) if missing else _headline(view)
     width = min(COLUMNS, columns)
@@ -33,7 +42,8 @@ def show(view: View, columns: int = COLUMNS) -> RenderableType:
     if not missing:
         parts += [_derivatives(view), _sustained(view), Text()]
     if view["loops"]:
-        parts += [_loops(view), Text()]
+        fitting = max(LEAST_LOOPS, lines - _BESIDE_LOOPS) if lines else SHOWN_LOOPS
+        parts += [_loops(view, min(SHOWN_LOOPS, fitting)), Text()]
     parts.append(_source(view))
     title = "Φ (simulated)" if view.get("simulated") else "Φ"
     return Panel(Group(*parts), title=title, title_align="left", width=width)
@@ -134,7 +144,7 @@ def _sustained(view: View) -> Text:
     return line
 
 
-def _loops(view: View) -> Table:
+def _loops(view: View, shown: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("loop", no_wrap=True, max_width=20)
     for name in ("Φ", "Φ★", "pressure"):
@@ -143,9 +153,9 @@ def _loops(view: View) -> Table:
     table.add_column("collapses", justify="right")
     table.add_column("last")
     limit = view["policy"]["loop_pressure"]
-    for loop in view["loops"][:SHOWN_LOOPS]:
+    for loop in view["loops"][:shown]:
         table.add_row(*_loop(loop, limit, view["now_ms"]))
-    left_out = view.get("loops_total", len(view["loops"])) - SHOWN_LOOPS
+    left_out = view.get("loops_total", len(view["loops"])) - shown
     if left_out > 0:
         table.add_row(Text(f"and {left_out} more", style="dim"))
     return table

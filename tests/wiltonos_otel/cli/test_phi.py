@@ -176,6 +176,19 @@ def test_line_of_bars_fits_every_terminal(world: World, columns: int) -> None:
     )
 
 
+def test_loops_give_way_on_a_low_terminal(world: World) -> None:
+    """The source and its age stay on the screen, and what is left out is counted."""
+    world.run_for(2)
+    for number in range(20):
+        world.tracker.observe_loop(f"loop{number:02}", world.now_ms, 0.7)
+    console = Console(width=60, record=True, file=StringIO())
+    console.print(show(world.view(), 60, 24))
+    text = console.export_text()
+    assert len(text.splitlines()) <= 24
+    assert "and 11 more" in text
+    assert "last sample" in text
+
+
 def test_hostile_names_stay_text(world: World) -> None:
     """Control characters and markup of a stranger's loop do nothing."""
     world.run_for(2)
