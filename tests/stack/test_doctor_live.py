@@ -354,6 +354,8 @@ def test_foreign_names_and_overflow_are_named(clinic: Clinic) -> None:
     assert f"{LOOP_PRESSURE.series}_ratio should be {LOOP_PRESSURE.series}" in names.detail
     assert '"{ratio}"' in names.mend
     assert _of(clinic, "foreign", "attribute overflow").verdict is Verdict.BROKEN
+    anybody = clinic.findings(probes=False)["attribute overflow"]
+    assert f"{LOOP_PRESSURE.series}_ratio" in anybody.detail
 
 
 def test_delta_service_is_told_the_setting(clinic: Clinic) -> None:
@@ -373,6 +375,16 @@ def test_delta_service_is_told_the_setting(clinic: Clinic) -> None:
         provider.shutdown()
     assert found.verdict is Verdict.BROKEN
     assert "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=cumulative" in found.mend
+    # Prometheus learns of it by its next scrape of the Collector, and then whoever asks does
+    refused = wait_until(
+        lambda: (
+            (seen := clinic.findings(probes=False)["refused points"]).verdict is Verdict.NOTE
+            and seen
+        ),
+        10,
+        "the scrape",
+    )
+    assert "--service NAME" in refused.mend
 
 
 def _counting(count: Callable[[], None]) -> Callable[[CallbackOptions], list[Observation]]:

@@ -127,6 +127,8 @@ def test_doctor_walks_every_hop(demo: "Checkout") -> None:
         "Collector → Prometheus",
         "names",
         "Alertmanager → notifier",
+        "refused points",
+        "attribute overflow",
         "clocks",
     ]
 

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from wiltonos_otel.stack.doctor import refusals
 from wiltonos_otel.stack.doctor.alarm import AlarmProbe
 from wiltonos_otel.stack.doctor.clocks import check_clocks
-from wiltonos_otel.stack.doctor.service import ServiceCheck
+from wiltonos_otel.stack.doctor.service import ServiceCheck, check_overflow
 from wiltonos_otel.stack.doctor.signal import SignalProbe
 from wiltonos_otel.stack.finding import Finding, broken, note
 from wiltonos_otel.stack.hops import walk
 from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.status import status
+
+_OVERFLOW = 'last_over_time({__name__=~"wiltonos[._].+",otel_metric_overflow="true"}[5m])'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ def examine(pipe: Pipe, wanted: Wanted) -> Iterator[Finding]:
     if wanted.probes:
         yield from _signal(pipe, wanted)
         yield from _alarm(pipe, wanted)
+    if pipe.has("prometheus"):
+        yield refusals.check_all(pipe)
+        yield check_overflow([each["metric"] for each in pipe.query(_OVERFLOW)])
     yield check_clocks(pipe)
     if wanted.service is not None and pipe.has("prometheus"):
         yield from ServiceCheck(pipe, wanted.service, wanted.seconds).run()

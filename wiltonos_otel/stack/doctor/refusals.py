@@ -12,6 +12,7 @@ from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.plan import Places
 
 HOP = "temporality"
+REFUSED = "refused points"
 FAILED = "otelcol_exporter_send_failed_metric_points"
 # what Prometheus' own scrapes of the Collector have seen
 _HISTORY = f"sum({FAILED}) - (sum({FAILED} offset 5m) or vector(0))"
@@ -48,6 +49,20 @@ def check(pipe: Pipe, name: str, *, present: bool, seconds: float) -> Finding:
         f"{detail}, and nothing of {name} arrives: delta temporality, most likely",
         f"{mend}; a clock that is wrong is the other reason: {pipe.log('prometheus')}",
     )
+
+
+def check_all(pipe: Pipe) -> Finding:
+    """Whether points of anybody were refused lately."""
+    count, said = _history(pipe), _said(pipe)
+    if not count:
+        return ok(REFUSED, "none in the last 5 minutes")
+    detail = f"Prometheus refused {count:.0f} points in the last 5 minutes"
+    mend = (
+        MEND.format(name="that service")
+        if said
+        else f"{pipe.log('prometheus')} says whose and why; wt metrics doctor --service NAME"
+    )
+    return note(REFUSED, f"{detail}: {said}" if said else detail, mend)
 
 
 def _history(pipe: Pipe) -> float:
