@@ -111,8 +111,9 @@ def _changed(old: Settings, new: Settings) -> tuple[str, ...]:
     found = [f"[notifier] {k}" for k in FIXED if getattr(before, k) != getattr(after, k)]
     if _apps(old) != _apps(new):
         found.append("[[notifier.channels]] app_token")
-    if old.telemetry != new.telemetry:
-        found.append("[telemetry] otlp_endpoint")
+    pushes = type(new.telemetry).model_fields
+    told = [k for k in pushes if getattr(old.telemetry, k) != getattr(new.telemetry, k)]
+    found += [f"[telemetry] {k}" for k in told]
     return tuple(found)
 
 

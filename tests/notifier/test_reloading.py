@@ -118,10 +118,17 @@ async def test_what_needs_a_restart_is_said(
     rewrite(
         run,
         ("notifier.db", "another.db"),
-        ("[notifier]", '[telemetry]\notlp_endpoint = "http://127.0.0.1:1"\n[notifier]'),
+        (
+            "[notifier]",
+            '[telemetry]\notlp_endpoint = "http://127.0.0.1:1"\ntraces = true\n[notifier]',
+        ),
     )
     done = await reload(run)
-    assert done["needs_restart"] == ["[notifier] database", "[telemetry] otlp_endpoint"]
+    assert done["needs_restart"] == [
+        "[notifier] database",
+        "[telemetry] otlp_endpoint",
+        "[telemetry] traces",
+    ]
     await run.post(firing("A"))
     await run.delivered()
 
