@@ -1,6 +1,9 @@
 """What the doctor concludes from times, names and clocks."""
 
 import random
+import subprocess
+import sys
+import textwrap
 from itertools import accumulate
 
 import pytest
@@ -121,3 +124,26 @@ def test_headers_of_the_endpoint_are_those_of_the_sdk() -> None:
     pipe = pipe_at(Site(otlp_endpoint="http://h:4318"), environ)
     assert pipe is not None
     assert pipe.headers == {"api-key": "secret"}
+
+
+def test_a_pipe_of_your_own_needs_no_stack_of_ours() -> None:
+    """Without the extra ``stack`` the command works on addresses that are named."""
+    program = """
+        import sys
+        for name in ("yaml", "supervisor", "grafana_foundation_sdk"):
+            sys.modules[name] = None
+        from wiltonos_otel.cli.entry import main
+        sys.argv = ["wt", "metrics", "doctor", "--prometheus-url", "http://127.0.0.1:9"]
+        main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Broken: Prometheus." in done.stdout
+    # nothing is called well that could not be seen
+    assert "\tok\t" not in done.stdout
+    assert done.stderr == ""

@@ -85,11 +85,16 @@ def doctor(
 def _pipe(config: Path | None, site: dict[str, Any]) -> "Pipe":
     from wiltonos_otel.stack.doctor import Site, pipe_at
     from wiltonos_otel.stack.plan import make_plan
-    from wiltonos_otel.stack.record import require
+    from wiltonos_otel.stack.record import NoStackError, require
     from wiltonos_otel.stack.waiting import pipe_of
 
     named = pipe_at(Site(**site), os.environ)
-    return named or pipe_of(require(make_plan(config=config).places.record))
+    if named is not None:
+        return named
+    try:
+        return pipe_of(require(make_plan(config=config).places.record))
+    except NoStackError as error:
+        raise NoStackError(f"{error}, or name what runs elsewhere: --prometheus-url …") from None
 
 
 def _print_json(findings: "Sequence[Finding]") -> None:

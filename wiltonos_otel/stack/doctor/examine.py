@@ -11,7 +11,6 @@ from wiltonos_otel.stack.doctor.signal import SignalProbe
 from wiltonos_otel.stack.finding import Finding, broken, note
 from wiltonos_otel.stack.hops import walk
 from wiltonos_otel.stack.pipe import Pipe
-from wiltonos_otel.stack.status import status
 
 _OVERFLOW = 'last_over_time({__name__=~"wiltonos[._].+",otel_metric_overflow="true"}[5m])'
 
@@ -42,7 +41,9 @@ def examine(pipe: Pipe, wanted: Wanted) -> Iterator[Finding]:
     if wanted.probes:
         yield from _signal(pipe, wanted)
         yield from _alarm(pipe, wanted)
-    if pipe.has("prometheus"):
+    # what nobody answers is not well, and not "none" either
+    answers = pipe.has("prometheus") and bool(pipe.query("vector(1)"))
+    if answers:
         yield refusals.check_all(pipe)
         yield check_overflow([each["metric"] for each in pipe.query(_OVERFLOW)])
     yield check_clocks(pipe)
@@ -56,7 +57,12 @@ def first_broken(findings: Iterable[Finding]) -> Finding | None:
 
 
 def _processes(pipe: Pipe) -> Iterator[Finding]:
-    for service in status(pipe.record) if pipe.record else ():
+    if pipe.record is None:
+        return
+    # supervisor and all that runs a stack; who brings a pipe of their own needs none of it
+    from wiltonos_otel.stack.status import status  # noqa: PLC0415 - see above
+
+    for service in status(pipe.record):
         if service.state != "RUNNING":
             yield broken(
                 f"process {service.name}",
