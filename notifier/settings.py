@@ -1,12 +1,13 @@
 """The tables of ``wiltonos.toml`` that the notifier owns, as frozen values."""
 
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from wiltonos_service.secrets import Secret, optional_secret
 from wiltonos_service.settings import (
@@ -39,6 +40,9 @@ class Language(StrEnum):
 def _several(value: Any) -> Any:
     if isinstance(value, str):
         return (value,)
+    if not isinstance(value, list | tuple):
+        # pydantic words a ValueError for a person, and passes a TypeError on
+        raise ValueError("give a text in quotes, or a list of them")  # noqa: TRY004
     # what a validator hands on is no JSON any more, and strictly a list is no tuple
     return tuple(value) if isinstance(value, list) else value
 
@@ -47,7 +51,13 @@ def _several(value: Any) -> Any:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 # the keys that only kind slack has
 _OF_BOTS = ("token", "token_file", "channel", "app_token", "app_token_file")
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+
+def _named(name: str) -> str:
+    if re.fullmatch(_NAME, name) is None:
+        raise ValueError("use letters, digits, '.', '_' and '-', 64 of them at most")
+    return name
 
 
 class Channel(Table):
@@ -80,7 +90,7 @@ class Channel(Table):
         thread_id: post into this thread (discord_webhook).
     """
 
-    name: str = Field(pattern=NAME)
+    name: Annotated[str, AfterValidator(_named)]
     kind: ChannelKind
     token: str | None = None
     token_file: Path | None = None

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from notifier.checking import mistakes
+from notifier.cli import notifier
 from notifier.render import RenderContext
 from notifier.render.template import VARIABLES
 from notifier.settings import load
 from notifier.templates import ChannelTemplate, Source, check
-from notifier.testing.webhooks import alert, webhook
+from notifier.testing.webhooks import alert, encoded, webhook
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CONTEXT = RenderContext(now=START)
@@ -91,6 +93,25 @@ def test_check_config_names_every_mistake_at_once(tmp_path: Path) -> None:
         ),
         "b: app_token: holds no app token; put one there: xapp-…, with the scope connections:write",
     ]
+
+
+def test_render_shows_the_own_words_or_why_not(tmp_path: Path) -> None:
+    """``wt notifier render`` fills the template of the channel, and says so when it fails."""
+    file, body = tmp_path / "wiltonos.toml", tmp_path / "body.json"
+    body.write_bytes(encoded(webhook(alert("A", starts_at=START))))
+    for source, shown, said in (
+        ("Φ: {{ title }}", "Φ: A is wrong", ""),
+        ("{{ 1 / 0 }}", "template failed", "ops: template failed, shown is the default: text"),
+    ):
+        file.write_text(
+            '[[notifier.channels]]\nname = "ops"\nkind = "discord_webhook"\n'
+            f'url = "https://discord.example/api/webhooks/1/x"\ntext_template = "{source}"\n'
+        )
+        arguments = ["render", str(body), "--config", str(file), "--channel", "ops"]
+        result = CliRunner().invoke(notifier, arguments)
+        assert result.exit_code == 0
+        assert shown in result.stdout
+        assert result.stderr.startswith(said)
 
 
 @pytest.mark.parametrize(("source", "shown"), [("Φ: {{ title }}", True), ("{{ 1 / 0 }}", False)])
