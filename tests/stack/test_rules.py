@@ -25,10 +25,12 @@ GAUGES = {row.series for row in CATALOGUE if row.kind is Kind.OBSERVABLE_GAUGE} 
     rules_notifier.BACKLOG_AGE,
     rules_notifier.DEAD_LETTERS,
     rules_notifier.CHANNEL_STOPPED,
+    rules_notifier.CONFIG_REFUSED,
 }
 COUNTERS = {
     rules_notifier.ATTEMPTS,
     rules_notifier.DUPLICATES,
+    rules_notifier.TEMPLATE_FAILURES,
     rules_notifier.RATE_LIMIT_WAIT,
     rules_notifier.REFUSED,
     f"{rules_notifier.LATENCY}_bucket",

@@ -13,6 +13,10 @@ ATTEMPTS = "wiltonos_notifier_attempts_total"
 DUPLICATES = "wiltonos_notifier_duplicates_possible_total"
 RATE_LIMIT_WAIT = "wiltonos_notifier_rate_limit_wait_seconds_total"
 REFUSED = "wiltonos_notifier_refused_total"
+CONFIG_REFUSED = "wiltonos_notifier_config_refused"
+TEMPLATE_FAILURES = "wiltonos_notifier_template_failures_total"
+# whoever edits the file has so long to mend it
+CONFIG_SECONDS = 300
 BACKLOG_AGE_LIMIT_SECONDS = 120
 # a bound of the histogram
 LATE_SECONDS = 60
@@ -65,6 +69,8 @@ def alerts(policy: Policy) -> tuple[Alert, ...]:
         _rate_limited(),
         _duplicates(),
         _refusing(),
+        _configuration_refused(policy),
+        _template_failing(),
     )
 
 
@@ -161,6 +167,36 @@ def _refusing() -> Alert:
             'The notifier on {{ $labels.instance }} refused {{ $value | printf "%.0f" }} webhooks '
             "within a minute ({{ $labels.reason }}). Alertmanager keeps trying; until it succeeds, "
             "these alerts reach nobody."
+        ),
+        panel=PanelId.PIPELINE,
+    )
+
+
+def _configuration_refused(policy: Policy) -> Alert:
+    """Not at once: somebody may be at it."""
+    return Alert(
+        name="WiltonosNotifierConfigRefused",
+        expr=f"{fresh(CONFIG_REFUSED, policy.fresh_seconds)} == 1",
+        severity=Severity.WARNING,
+        hold_seconds=CONFIG_SECONDS,
+        summary="The notifier on {{ $labels.instance }} refused its new configuration",
+        description=(
+            "The newest configuration has a mistake, and the one before it is in force: "
+            "`wt notifier check-config` names the file, the key and the fix. A restart would fail."
+        ),
+        panel=PanelId.PIPELINE,
+    )
+
+
+def _template_failing() -> Alert:
+    return Alert(
+        name="WiltonosNotifierTemplateFailing",
+        expr=f"sum by (job, instance, channel) (increase({TEMPLATE_FAILURES}[10m])) > 0",
+        severity=Severity.WARNING,
+        summary="The template of channel {{ $labels.channel }} fails",
+        description=(
+            "Messages of channel {{ $labels.channel }} are sent in the default form, because its "
+            "template fails; each of them says why, and so does the inbox."
         ),
         panel=PanelId.PIPELINE,
     )
