@@ -206,7 +206,7 @@ class NotifierService:
             store=store,
             clock=self.clock,
             channels=names,
-            alertmanager_url=self.table.alertmanager_url,
+            alertmanager_url=self.table.silences_at,
             silence_hours=self.table.silence_hours,
             ack_minutes=self.table.ack_minutes,
             accept=self._take,

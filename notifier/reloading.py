@@ -24,6 +24,7 @@ FIXED = (
     "public_url",
     "allowed_hosts",
     "alertmanager_url",
+    "alertmanager_api_url",
     "max_body_bytes",
     "waiting_line",
 )

@@ -165,7 +165,9 @@ class Notifier(HttpService):
 
     Attributes:
         database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
-        alertmanager_url: where silences are made and followed; "" switches them off.
+        alertmanager_url: where messages link to for Alertmanager's pages, and where silences are
+            made and followed; "" switches them off.
+        alertmanager_api_url: where silences are made and followed, if not there.
         prometheus_url: where messages link to for graphs.
         prometheus_query_url: where charts are read from, if not there: readers' browsers and this
             service may know Prometheus by different names.
@@ -193,6 +195,7 @@ class Notifier(HttpService):
     listen: ListenAddress = "127.0.0.1:9099"
     database: str = "sqlite:///var/notifier.db"
     alertmanager_url: StackUrl = "http://127.0.0.1:9093"
+    alertmanager_api_url: str | None = None
     prometheus_url: StackUrl = "http://127.0.0.1:9090"
     prometheus_query_url: str | None = None
     grafana_url: StackUrl = "http://127.0.0.1:3000"
@@ -229,6 +232,12 @@ class Notifier(HttpService):
         able = (each for each in self.channels if each.kind is not ChannelKind.SLACK_WEBHOOK)
         wanted = (c.name for c in able if (self.charts if c.charts is None else c.charts))
         return tuple(wanted) if self.charts_from else ()
+
+    @property
+    def silences_at(self) -> str:
+        """The address of the Alertmanager that silences are made at; "" without one."""
+        asked = self.alertmanager_api_url
+        return self.alertmanager_url if asked is None else asked
 
     @property
     def charts_from(self) -> str:

@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -149,6 +150,18 @@ def test_ports_are_loopback_and_move_with_the_offset(parsed: dict[str, Any]) -> 
     every = sum(len(service.get("ports", [])) for service in parsed["services"].values())
     assert published == set(Ports.at(OFFSET).by_name().values())
     assert every == len(published)
+
+
+def test_a_container_asks_others_by_their_names(parsed: dict[str, Any]) -> None:
+    """The loopback of a container is its own: nothing of ours calls another service there."""
+    for name, service in parsed["services"].items():
+        told = service.get("environment") or {}
+        called = [key for key in told if key.endswith(("_API_URL", "_QUERY_URL", "_ENDPOINT"))]
+        for key in called:
+            assert urlsplit(told[key]).hostname in parsed["services"], (name, key)
+    notifier = parsed["services"]["notifier"]["environment"]
+    assert urlsplit(notifier["WILTONOS__NOTIFIER__ALERTMANAGER_API_URL"]).hostname == "alertmanager"
+    assert urlsplit(notifier["WILTONOS__NOTIFIER__PROMETHEUS_QUERY_URL"]).hostname == "prometheus"
 
 
 def test_start_order_follows_the_pipe(parsed: dict[str, Any]) -> None:
