@@ -7,7 +7,6 @@ Every webhook is a group of its own, the dearest case; SQLite, two channels whos
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.load import Load, drive
+from benchmarks.ports import free_port
 from benchmarks.rows import Row, row
 from notifier.testing.webhooks import alert, encoded, webhook
 
@@ -97,7 +97,7 @@ def _bare() -> Iterator[int]:
 
 @contextmanager
 def _notifier(directory: Path) -> Iterator[int]:
-    port, closed = _free_port(), _free_port()
+    port, closed = free_port(), free_port()
     config = directory / "wiltonos.toml"
     config.write_text(CONFIG.format(port=port, closed=closed))
     command = ["notifier", "run", "--config", str(config), "--log-level", "error"]
@@ -131,9 +131,3 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the notifier did not start") from None
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

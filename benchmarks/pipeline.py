@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import random
 import sys
 import tempfile
 import time
@@ -15,8 +14,9 @@ from urllib.parse import quote
 
 from aiohttp import ClientSession
 
+from benchmarks.ports import free_offset
 from notifier.testing import FakeDiscord, FakeMessage, FakeSlack
-from wiltonos_otel.stack.ports import PortInUseError, Ports, require_free
+from wiltonos_otel.stack.ports import Ports
 
 WT = "from wiltonos_otel.cli.entry import main; main()"
 STEADY = 0.75
@@ -104,7 +104,7 @@ async def running() -> AsyncIterator[Pipeline]:
         )
         state = base / "state" / "quantum_state.json"
         state.parent.mkdir()
-        offset = _free_offset()
+        offset = free_offset()
         prometheus = f"http://127.0.0.1:{Ports.at(offset).prometheus}"
         pipeline = Pipeline(state, prometheus, slack, discord, session)
         pipeline.write(STEADY)
@@ -114,17 +114,6 @@ async def running() -> AsyncIterator[Pipeline]:
             yield pipeline
         finally:
             await _wt(config, "down")
-
-
-def _free_offset() -> int:
-    """An offset at which every port of a stack is free, below those that a kernel hands out."""
-    while True:
-        offset = random.randrange(10_000, 19_000, 100)
-        try:
-            require_free(Ports.at(offset).by_name())
-        except PortInUseError:
-            continue
-        return offset
 
 
 async def _wt(config: Path, command: str, *arguments: str) -> None:

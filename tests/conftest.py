@@ -1,12 +1,15 @@
-"""What all tests share: how hypothesis searches, and the wheel of this checkout."""
+"""What all tests share: how hypothesis searches, ports, and the wheel of this checkout."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from benchmarks.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,3 +29,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (built,) = directory.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="session")
+def unused_tcp_port_factory() -> Callable[[], int]:
+    """Gives ports that the system does not hand out to somebody else meanwhile."""
+    return free_port
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """See ``benchmarks/ports.py``."""
+    return free_port()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.ports import free_port
 from notifier.cli import notifier
 from wiltonos_otel.stack import rules_check
 from wiltonos_service.telemetry.testing import OtlpReceiver, Received, otlp_receiver
@@ -68,7 +69,7 @@ def test_forked_workers_do_not_share_an_instance(receiver: OtlpReceiver) -> None
 @pytest.mark.parametrize("example", ["aiohttp_service.py", "fastapi_service.py"])
 def test_a_service_delivers_when_it_is_asked_to_end(receiver: OtlpReceiver, example: str) -> None:
     """SIGTERM right after a request loses nothing."""
-    port = _free_port()
+    port = free_port()
     with _running(receiver, [example], PORT=str(port)) as process:
         assert b"taken" in _get(f"http://127.0.0.1:{port}/order", process)
         process.send_signal(signal.SIGTERM)
@@ -78,7 +79,7 @@ def test_a_service_delivers_when_it_is_asked_to_end(receiver: OtlpReceiver, exam
 
 def test_gunicorn_workers_deliver_and_do_not_share_an_instance(receiver: OtlpReceiver) -> None:
     """Every worker that answered has delivered under the instance of its place."""
-    port = _free_port()
+    port = free_port()
     command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"127.0.0.1:{port}"]
     command += ["app:application"]
     url = f"http://127.0.0.1:{port}/"
@@ -161,12 +162,6 @@ def _get(url: str, process: subprocess.Popen[bytes]) -> bytes:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _names(received: Sequence[Received]) -> set[str]:

@@ -19,6 +19,7 @@ import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from supervisor.xmlrpc import SupervisorTransport
 
+from benchmarks.ports import free_offset
 from notifier.testing import FakeDiscord, FakeMessage, FakeSlack
 from wiltonos_otel.instruments.catalogue import CATALOGUE, DOSE_AMOUNT, SUSTAINED_GOOD
 from wiltonos_otel.stack.native import missing
@@ -28,8 +29,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 log = logging.getLogger(__name__)
 
 WRITER = Path(__file__).with_name("writer.py")
-# every port stays below those that the system hands out by itself (32768 and up)
-OFFSET = 18000
 # DESIGN section 6: hold time + 3 s from the excursion to both chats; the slack is this machine's
 LATENCY_SECONDS = 3.0
 SLACK_SECONDS = 3.0
@@ -186,7 +185,7 @@ async def _writing(state: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 @asynccontextmanager
 async def _stack(base: Path) -> AsyncIterator[dict[str, Any]]:
     try:
-        await wt(base, "metrics", "bootstrap", "--native", "--port-offset", str(OFFSET))
+        await wt(base, "metrics", "bootstrap", "--native", "--port-offset", str(free_offset()))
         yield json.loads((base / "var" / "stack.json").read_text())
     finally:
         await wt(base, "metrics", "down")

@@ -2,13 +2,12 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
+from benchmarks.ports import free_port
 from wiltonos_otel.policy import Policy
 from wiltonos_otel.stack import flags, render, rules_check
 from wiltonos_otel.stack.addresses import Files, native_addresses
-from wiltonos_otel.stack.ports import LOOPBACK, Ports
+from wiltonos_otel.stack.ports import Ports
 
 PROGRAMS = ("otelcol", "prometheus", "promtool", "alertmanager", "amtool")
 READY_SECONDS = 30.0
@@ -45,11 +45,7 @@ def wait_until(
 
 def free_ports(names: list[str]) -> dict[str, int]:
     """A free loopback port for each name."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in names]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return {name: each.getsockname()[1] for name, each in zip(names, sockets, strict=True)}
+    return {name: free_port() for name in names}
 
 
 def get(url: str, timeout: float = 5.0) -> bytes:

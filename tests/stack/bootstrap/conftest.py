@@ -1,7 +1,6 @@
 """A directory of its own for each stack that bootstrap brings up, ended whatever happens."""
 
 import os
-import random
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.ports import free_offset
 from wiltonos_otel.stack import native
 from wiltonos_otel.stack.plan import ENV_STACK
 from wiltonos_otel.stack.ports import Ports, is_free
@@ -104,8 +104,7 @@ def _read(file: Path) -> str:
 def make(base: Path, **env: str) -> Checkout:
     """A directory to bring a stack up in."""
     (base / "wiltonos.toml").touch()
-    offsets = (random.randrange(1000, 40000) for _ in range(1000))
-    offset = next(n for n in offsets if all(map(is_free, Ports.at(n).by_name().values())))
+    offset = free_offset()
     foreign = ("WILTONOS_", "OTEL_")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     if stated_programs := os.environ.get(native.ENV_BIN):

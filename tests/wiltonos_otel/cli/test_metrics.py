@@ -1,7 +1,6 @@
 """``wt metrics``: wrong usage is one line, and nothing is started for it."""
 
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wiltonos_otel.stack.ports import Ports, is_free
+from benchmarks.ports import free_offset
 
 WT = Path(sys.executable).with_name("wt")
 
@@ -100,12 +99,6 @@ def test_taken_port_is_named_and_nothing_starts(env: dict[str, str], tmp_path: P
     assert f"(process {os.getpid()})" in said
     assert "\n" not in said
     assert not (tmp_path / "var/stack.json").exists()
-
-
-def free_offset() -> int:
-    """An offset at which every default port is free."""
-    offsets = (random.randrange(1000, 40000) for _ in range(1000))
-    return next(n for n in offsets if all(map(is_free, Ports.at(n).by_name().values())))
 
 
 def test_compose_without_an_engine_says_so(env: dict[str, str], tmp_path: Path) -> None:
