@@ -5,7 +5,7 @@ split into what is drawn and the limit that is drawn across it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -19,11 +19,19 @@ from notifier.render.words import words
 BEFORE = timedelta(minutes=10)
 AFTER = timedelta(minutes=2)
 POINTS = 240
-_SET_OPERATOR = re.compile(r"\b(or|and|unless)\b", re.IGNORECASE)
 _COMPARED = re.compile(
     r"^(?P<left>.+?)\s*(?P<sign><=?|>=?|[!=]=)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?)$", re.DOTALL
 )
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`')
+_PIECE = re.compile(
+    r"""
+    "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*`
+    | (?P<stray>["'`]) | (?P<bracket>[()\[\]{}]) | \b(?P<operator>or|and|unless)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# who writes more brackets around an expression gets it drawn as it stands
+_MOST_NESTED = 8
+_READ_LIMIT = 200
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 
 
@@ -100,12 +108,17 @@ def split_comparison(expression: str) -> tuple[str, float | None, float | None]:
     added by ``and`` or ``unless``, which are not drawn. What has to equal a number is drawn
     without a limit. Anything else is drawn whole.
     """
-    first, *others = _clauses(expression)
-    found = _comparison(first[1])
+    (_, first), *others = _clauses(expression)
+    for _ in range(_MOST_NESTED):
+        inner = first.strip()
+        if not (others and inner.startswith("(") and inner.endswith(")")):
+            break
+        if _comparison(first) is not None or not _balanced(inner[1:-1]):
+            break
+        expression = inner[1:-1]
+        (_, first), *others = _clauses(expression)
+    found = _comparison(first)
     if found is None:
-        inner = first[1].strip()
-        if len(others) and inner.startswith("(") and inner.endswith(")") and _balanced(inner[1:-1]):
-            return split_comparison(inner[1:-1])
         return expression.strip(), None, None
     drawn, low, high = found
     for operator, clause in others:
@@ -118,11 +131,10 @@ def split_comparison(expression: str) -> tuple[str, float | None, float | None]:
 def _clauses(expression: str) -> list[tuple[str, str]]:
     """The parts between set operators outside of brackets and quotes, each with its operator."""
     parts, operator, start = [], "", 0
-    for match in _SET_OPERATOR.finditer(expression):
-        before = expression[start : match.start()]
-        if _balanced(expression[: match.start()]) and before.strip():
-            parts.append((operator, before))
-            operator, start = match[1].lower(), match.end()
+    for match, depth in _walk(expression):
+        if match["operator"] and depth == 0 and expression[start : match.start()].strip():
+            parts.append((operator, expression[start : match.start()]))
+            operator, start = match["operator"].lower(), match.end()
     return [*parts, (operator, expression[start:])]
 
 
@@ -140,12 +152,25 @@ def _comparison(clause: str) -> tuple[str, float | None, float | None] | None:
 
 def _balanced(text: str) -> bool:
     """Whether every bracket and quote is closed again, in order."""
+    depths = [depth for _, depth in _walk(text)]
+    return not depths or depths[-1] == 0
+
+
+def _walk(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """The brackets, quotes and operators of a text, each with the depth that follows it.
+
+    Read once from the start, since the text may be hostile; it ends, with a depth below 0, where
+    something is closed that was not opened, or opened by a quote and not closed.
+    """
     depth = 0
-    for char in _QUOTED.sub("", text):
-        depth += (char in "([{") - (char in ")]}")
-        if depth < 0 or char in "\"'`":
-            return False
-    return depth == 0
+    for match in _PIECE.finditer(text):
+        if match["stray"]:
+            depth = -1
+        elif match["bracket"]:
+            depth += 1 if match["bracket"] in "([{" else -1
+        yield match, depth
+        if depth < 0:
+            return
 
 
 def _labels(incident: Incident) -> dict[str, str]:
@@ -172,7 +197,7 @@ def _expression(alert: IncidentAlert) -> str:
 
 def _band(limit: str) -> tuple[float | None, float | None] | None:
     """``0.73–0.77`` is a band; one number alone is an upper limit."""
-    numbers = [float(number) for number in _NUMBER.findall(limit.replace("..", " "))]
+    numbers = [float(number) for number in _NUMBER.findall(limit[:_READ_LIMIT].replace("..", " "))]
     if len(numbers) == 2:
         return min(numbers), max(numbers)
     return (None, numbers[0]) if len(numbers) == 1 else None

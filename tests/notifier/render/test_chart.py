@@ -1,5 +1,6 @@
 """What a chart shows."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -50,6 +51,18 @@ def test_no_expression_is_an_accident(expression: str) -> None:
     drawn, low, high = split_comparison(expression)
     assert drawn in expression
     assert (low, high) == (None, None) or drawn != expression.strip()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["x " + "or " * 3900, "(" * 1500 + "a" + ") and 1" * 1500, '"' + '\\" or ' * 2300],
+    ids=["operators", "brackets", "quotes"],
+)
+def test_a_hostile_expression_holds_nothing_up(expression: str) -> None:
+    """It is read where webhooks are taken, so it must not take longer than its length says."""
+    begun = time.process_time()
+    split_comparison(expression)
+    assert time.process_time() - begun < 0.5
 
 
 def test_a_plan_covers_the_incident_and_what_led_to_it(
