@@ -11,7 +11,8 @@ from typing import Any
 
 # where its alerts can be silenced: no Alertmanager that we know of has them
 SILENCE = "__silenceUrl__"
-_VALUE = re.compile(r"var='([^']{1,60})'[^\]]*?value=([-+.\w]{1,40})")
+# never beyond the next one, so that a hostile text is read once
+_VALUE = re.compile(r"var='([^']{1,60})'(?:(?!var=')[^\]])*?value=([-+.\w]{1,40})")
 _MOST_VALUES = 4
 
 
@@ -45,7 +46,7 @@ def _values(wire: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name, value in pairs:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(number):
             yield str(name), number

@@ -1,6 +1,7 @@
 """Grafana's webhooks, from the body to the message."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -108,6 +109,23 @@ def test_values_are_shown_where_there_are_any(changes: dict[str, Any], value: st
     """Without data there is none; conditions are left out beside real values."""
     (alert,) = parse(encoded(body(**changes))).alerts
     assert alert.annotations.get("value") == value
+
+
+@pytest.mark.parametrize("huge", [10**400, -(10**400)], ids=["high", "low"])
+def test_a_number_beyond_every_measure_costs_its_value_only(huge: int) -> None:
+    """The webhook is taken all the same: nobody would send the alert again."""
+    alert = parse(json.dumps(body(values={"B": 93.5, "C": huge})).encode()).alerts[0]
+    assert alert.annotations["value"] == "93.5"
+
+
+def test_a_hostile_value_string_holds_nothing_up() -> None:
+    """It is read where webhooks are taken, so it must not take longer than its length says."""
+    hostile = encoded(
+        body() | {"alerts": [ALERT | {"values": None, "valueString": "var='a'" * 570}] * 100}
+    )
+    begun = time.process_time()
+    parse(hostile)
+    assert time.process_time() - begun < 0.5
 
 
 def test_what_the_rule_says_itself_goes_first() -> None:
