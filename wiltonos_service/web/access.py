@@ -1,6 +1,7 @@
 """Who may do what, as pure decisions: access by route, hosts, origins, session cookies."""
 
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,8 @@ from wiltonos_service.listen import Listen, is_loopback
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SESSION_PATH = "/-/session"
 SESSION_SECONDS = 30 * 24 * 3600
+# more digits are no time, and Python refuses to read very many
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class Access(Enum):
@@ -51,13 +54,19 @@ class Hosts:
 
     def allow(self, host_header: str) -> bool:
         """Whether a ``Host`` header names one of them."""
-        name = urlsplit(f"//{host_header}").hostname or ""
+        try:
+            name = urlsplit(f"//{host_header}").hostname or ""
+        except ValueError:
+            return False
         return is_loopback(name) or name in self.names
 
 
 def same_origin(origin: str, host_header: str, public_url: str | None) -> bool:
     """Whether an ``Origin`` header is the page's own (RFC 6454)."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     if parts.scheme not in ("http", "https") or not parts.netloc:
         return False
     if parts.netloc.lower() == host_header.lower():
@@ -74,7 +83,7 @@ def bearer_of(authorization: str) -> str:
 
 def token_matches(given: str, token: str) -> bool:
     """Compare in constant time."""
-    return bool(token) and hmac.compare_digest(given.encode(), token.encode())
+    return bool(token) and _equal(given, token)
 
 
 def make_session(token: str, now_seconds: int) -> str:
@@ -86,9 +95,14 @@ def make_session(token: str, now_seconds: int) -> str:
 def session_holds(session: str, token: str, now_seconds: int) -> bool:
     """Whether a cookie is a session that we made and that has not ended."""
     expires, _, signature = session.partition(".")
-    if not (expires.isascii() and expires.isdigit()) or int(expires) < now_seconds:
+    if not _SECONDS.fullmatch(expires) or int(expires) < now_seconds:
         return False
-    return hmac.compare_digest(signature.encode(), _sign(token, int(expires)).encode())
+    return _equal(signature, _sign(token, int(expires)))
+
+
+def _equal(given: str, known: str) -> bool:
+    """In constant time; a header may hold bytes that are no text, which arrive as surrogates."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), known.encode())
 
 
 def _sign(token: str, expires: int) -> str:

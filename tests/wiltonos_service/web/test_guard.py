@@ -10,7 +10,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.listen import Listen
 from wiltonos_service.secrets import Secret
-from wiltonos_service.web.access import SESSION_SECONDS, make_session, session_holds
+from wiltonos_service.web.access import SESSION_SECONDS, make_session, session_holds, token_matches
 from wiltonos_service.web.guard import Guard
 
 LOOPBACK = Listen("127.0.0.1", 9099)
@@ -73,6 +73,11 @@ def test_a_public_listener_without_token_is_refused() -> None:
         (LOOPBACK, "GET", "/", {"Host": "alerts.lan:80"}, 200),
         (LOOPBACK, "GET", "/metrics", {"Host": "notifier:9099"}, 200),
         (LOOPBACK, "POST", "/api/v1/alertmanager", {"Host": "notifier:9099", **BEARER}, 200),
+        # what is no address at all
+        (LOOPBACK, "GET", "/", {"Host": "[", "Cookie": ""}, 403),
+        (LOOPBACK, "POST", "/api/v1/alertmanager", {"Origin": "http://[", **BEARER}, 403),
+        # what Python does not read as a number
+        (ANYWHERE, "GET", "/", {"Cookie": f"wiltonos_notifier_session={'9' * 5000}.x"}, 401),
         # a change from somebody else's page
         (LOOPBACK, "POST", "/api/v1/alertmanager", {"Origin": "https://evil.example"}, 403),
         (LOOPBACK, "POST", "/api/v1/alertmanager", {"Origin": "null", **BEARER}, 403),
@@ -92,6 +97,12 @@ async def test_each_caller_gets_what_the_contract_says(
     """Reading is open on loopback, changes need the token, health and metrics never do."""
     async with service(listen) as server:
         assert await ask(server, method, path, headers) == status
+
+
+def test_bytes_that_are_no_text_are_no_token_and_no_session() -> None:
+    """A header holds any bytes; they are refused like every wrong word, without an error."""
+    assert not token_matches("\udcff", TOKEN)
+    assert not session_holds("9999999999.\udcff", TOKEN, 0)
 
 
 async def test_without_token_a_foreign_page_still_cannot_change_anything() -> None:
