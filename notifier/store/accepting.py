@@ -15,11 +15,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from notifier.identifiers import new_id
 from notifier.incident import Incident
 from notifier.planner import Plan, Planner, Want
+from notifier.store import bulk
 from notifier.store.base import Ingest, RowState
 from notifier.store.documents import decode, encode
 from notifier.store.instants import to_micros
@@ -42,8 +42,10 @@ class Accepting:
     def __init__(self, planner: Planner, dialect: str) -> None:
         self.planner = planner
         self._postgresql = dialect == "postgresql"
-        self._put_incident = _upsert_incident(dialect)
-        self._put_outbox = _upsert_outbox(dialect)
+        self._put_incidents = _upsert_incidents(dialect)
+        self._open_outbox = _upsert_outbox(dialect)
+        self._change_outbox = _update_outbox(dialect)
+        self._add_history = _insert_history(dialect)
 
     def __call__(self, connection: Connection, line: Sequence[Ingest]) -> list[Plan]:
         """Take the webhooks in, in order; nothing is committed here."""
@@ -69,23 +71,24 @@ class Accepting:
         return plans
 
     def _write(self, connection: Connection, writes: "_Writes") -> None:
-        if writes.incidents:
-            connection.execute(self._put_incident, list(writes.incidents.values()))
-        if writes.opening:
-            connection.execute(self._put_outbox, writes.opening)
-        if writes.changing:
-            connection.execute(_CHANGE_OUTBOX, writes.changing)
-        if writes.history:
-            connection.execute(_ADD_HISTORY, writes.history)
+        opening = [row for row in writes.wanted.values() if row["opens"]]
+        changing = [row for row in writes.wanted.values() if not row["opens"]]
+        for statement, rows in (
+            (self._put_incidents, list(writes.incidents.values())),
+            (self._open_outbox, opening),
+            (self._change_outbox, changing),
+            (self._add_history, writes.history),
+        ):
+            if rows:
+                connection.execute(statement, bulk.given(rows))
 
 
 class _Writes:
-    """What a transaction will write, as rows."""
+    """What a transaction will write, as rows: at most one for each row of the database."""
 
     def __init__(self) -> None:
         self.incidents: dict[str, Row] = {}
-        self.opening: list[Row] = []
-        self.changing: list[Row] = []
+        self.wanted: dict[tuple[str, str], Row] = {}
         self.history: list[Row] = []
 
     def incident(self, digest: str, incident: Incident, ingest: Ingest) -> None:
@@ -115,21 +118,21 @@ class _Writes:
             }
         )
         for want in plan.wants:
-            if want.opens:
-                self.opening.append(_new_row(want, now))
-            else:
-                self.changing.append(_change(want, now))
+            key = (want.incident_id, want.channel)
+            self.wanted[key] = _wanted(self.wanted.get(key), want, now)
 
 
-def _new_row(want: Want, now: int) -> Row:
+def _wanted(before: Row | None, want: Want, now: int) -> Row:
+    """What a channel should come to show, after all that the line has said of it so far."""
+    ring = want.revision if want.ring else 0
     return {
         "incident_id": want.incident_id,
         "channel": want.channel,
         "priority": want.priority,
         "desired_revision": want.revision,
-        "ring_revision": want.revision if want.ring else 0,
-        "desired_at": now,
-        "next_attempt_at": now,
+        "ring_revision": max(ring, before["ring_revision"]) if before else ring,
+        "desired_at": before["desired_at"] if before else now,
+        "opens": want.opens or (before is not None and before["opens"]),
     }
 
 
@@ -141,26 +144,14 @@ _BEGINNING = {
     **dict.fromkeys(("in_flight", "lease_owner", "shown", "last_error", "tried"), "''"),
     **dict.fromkeys(("receipt_destination", "receipt_message", "receipt_attachment"), "''"),
 }
-_GIVEN = (
+_WANTED = (
     "incident_id",
     "channel",
     "priority",
     "desired_revision",
     "ring_revision",
     "desired_at",
-    "next_attempt_at",
 )
-
-
-def _change(want: Want, now: int) -> Row:
-    return {
-        "b_incident_id": want.incident_id,
-        "b_channel": want.channel,
-        "b_revision": want.revision,
-        "b_ring": want.revision if want.ring else 0,
-        "b_priority": want.priority,
-        "b_now": now,
-    }
 
 
 def lock(connection: Connection, digests: Sequence[str]) -> None:
@@ -182,7 +173,6 @@ _NEWEST = select(incidents.c.digest, incidents.c.document).where(
         .group_by(incidents.c.digest)
     )
 )
-_ADD_HISTORY = history.insert()
 
 
 def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Incident]:
@@ -190,21 +180,48 @@ def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Inciden
     return {digest: decode(document) for digest, document in rows}
 
 
-def _upsert_incident(dialect: str) -> Any:
-    insert = postgresql.insert(incidents) if dialect == "postgresql" else sqlite.insert(incidents)
-    new = insert.excluded
-    changed = {name: new[name] for name in ("phase", "revision", "updated_at", "document", "size")}
-    return insert.on_conflict_do_update(index_elements=["id"], set_=changed)
+def _upsert_incidents(dialect: str) -> Any:
+    names = [column.name for column in incidents.columns]
+    new = bulk.incoming(dialect, incidents, names)
+    rows = select(*new.values()).where(bulk.EVERY)
+    insert = bulk.insert(dialect, incidents).from_select(names, rows)
+    changed = ("phase", "revision", "updated_at", "document", "size")
+    return insert.on_conflict_do_update(
+        index_elements=["id"], set_={name: insert.excluded[name] for name in changed}
+    )
+
+
+def _insert_history(dialect: str) -> Any:
+    names = [column.name for column in history.columns]
+    return history.insert().from_select(
+        names, select(*bulk.incoming(dialect, history, names).values())
+    )
 
 
 def _upsert_outbox(dialect: str) -> Any:
-    insert = postgresql.insert(outbox) if dialect == "postgresql" else sqlite.insert(outbox)
+    given = bulk.incoming(dialect, outbox, _WANTED)
+    begun = {name: literal_column(value) for name, value in _BEGINNING.items()}
+    row = {**given, "next_attempt_at": given["desired_at"], **begun}
+    insert = bulk.insert(dialect, outbox).from_select(
+        list(row), select(*row.values()).where(bulk.EVERY)
+    )
     new = insert.excluded
-    changed = changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at)
-    given: Row = {name: bindparam(name) for name in _GIVEN}
-    begun: Row = {name: literal_column(value) for name, value in _BEGINNING.items()}
-    return insert.values(given | begun).on_conflict_do_update(
-        index_elements=["incident_id", "channel"], set_=changed
+    return insert.on_conflict_do_update(
+        index_elements=["incident_id", "channel"],
+        set_=changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at),
+    )
+
+
+def _update_outbox(dialect: str) -> Any:
+    new = bulk.incoming(dialect, outbox, _WANTED)
+    values = changes(
+        new["desired_revision"], new["ring_revision"], new["priority"], new["desired_at"]
+    )
+    return (
+        update(outbox)
+        .where(outbox.c.incident_id == new["incident_id"])
+        .where(outbox.c.channel == new["channel"])
+        .values(values)
     )
 
 
@@ -227,18 +244,3 @@ def changes(revision: Any, ring: Any, priority: Any, now: Any) -> Row:
 
 def _larger(old: Any, new: Any) -> Any:
     return case((old > new, old), else_=new)
-
-
-_CHANGE_OUTBOX = (
-    update(outbox)
-    .where(outbox.c.incident_id == bindparam("b_incident_id"))
-    .where(outbox.c.channel == bindparam("b_channel"))
-    .values(
-        changes(
-            bindparam("b_revision"),
-            bindparam("b_ring"),
-            bindparam("b_priority"),
-            bindparam("b_now"),
-        )
-    )
-)
