@@ -5,20 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    and_,
-    case,
-    false,
-    func,
-    not_,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Connection, Row, and_, case, func, select, update
 
 from notifier.deliver.outcome import Receipt
 from notifier.deliver.protocol import Operation
@@ -38,32 +25,20 @@ from notifier.store.base import (
 from notifier.store.charts import marks
 from notifier.store.documents import decode
 from notifier.store.instants import from_micros, to_micros
-from notifier.store.letters import bury, died_with_destination, forget
+from notifier.store.letters import bury, forget
 from notifier.store.tables import history, incidents, outbox
+from notifier.store.turns import next_operation, next_turn
 
 _PENDING = outbox.c.state == RowState.PENDING.value
-_URGENT = outbox.c.priority >= CRITICAL
 
 
 def claim(connection: Connection, channel: str, lease: Lease, allowance: Allowance) -> Claim | None:
     """Lease the most urgent row of a channel that is due, allowed, and nobody else's."""
     micros = to_micros(lease.now)
-    due = (
-        select(outbox)
-        .where(outbox.c.channel == channel, _claimable(allowance, channel))
-        .where(outbox.c.lease_until <= micros, _allowed(allowance))
-        .order_by(
-            outbox.c.priority.desc(), outbox.c.delivered_revision > 0, outbox.c.next_attempt_at
-        )
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if not allowance.probing:
-        due = due.where(outbox.c.next_attempt_at <= micros)
-    row = connection.execute(due).one_or_none()
+    row = next_turn(connection, channel, micros, allowance)
     if row is None:
         return None
-    operation = _next_operation(row)
+    operation = next_operation(row)
     connection.execute(
         update(outbox)
         .where(_is(row.incident_id, row.channel))
@@ -90,38 +65,6 @@ def _reasons(connection: Connection, claimed: Claim) -> frozenset[Reason]:
     )
     said = connection.execute(query).scalars()
     return frozenset(Reason(reason) for line in said for reason in line.split(","))
-
-
-def _claimable(allowance: Allowance, channel: str) -> ColumnElement[bool]:
-    if not allowance.probing:
-        return _PENDING
-    return or_(_PENDING, outbox.c.incident_id.in_(died_with_destination(channel)))
-
-
-def _allowed(allowance: Allowance) -> ColumnElement[bool]:
-    """The rows whose next operation the budgets allow; the same order as ``_next_operation``."""
-    unposted = outbox.c.receipt_message == ""
-    behind = outbox.c.delivered_revision < outbox.c.desired_revision
-    kinds = {
-        Operation.POST: unposted,
-        Operation.EDIT: and_(not_(unposted), behind),
-        Operation.REPLY: and_(not_(unposted), not_(behind)),
-    }
-    if allowance.normal.issuperset(kinds):
-        return true()
-    return or_(
-        false(),
-        *(kinds[each] for each in kinds if each in allowance.normal),
-        *(and_(kinds[each], _URGENT) for each in kinds if each in allowance.urgent),
-    )
-
-
-def _next_operation(row: Row[Any]) -> Operation:
-    if not row.receipt_message:
-        return Operation.POST
-    if row.delivered_revision < row.desired_revision:
-        return Operation.EDIT
-    return Operation.REPLY
 
 
 def _claimed(row: Row[Any], owner: str, operation: Operation, document: str) -> Claim:

@@ -20,12 +20,18 @@ VERSION = "SELECT version_num FROM alembic_version"
 SET_VERSION = "UPDATE alembic_version SET version_num = :version"
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 async def test_migrations_and_tables_agree(database_url: str) -> None:
     """What the migrations make is what the program reads and writes."""
     database = await open_database(database_url)
 
+    def compared(_object: object, name: str | None, *_more: object) -> bool:
+        # made of expressions; that it serves is tested with the store
+        return name != "outbox_by_turn"
+
     def differences(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_object": compared}
+        context = MigrationContext.configure(connection, opts=options)
         found: list[object] = compare_metadata(context, metadata)
         return found
 
