@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 # requests of one channel that may be under way at once, so that one that hangs stops no other
 LANES = 4
 POLL_SECONDS = 1.0
+# after a look that found nothing: a storm of webhooks must not become a storm of looks
+BREATH_SECONDS = 0.05
 DEFECT_SECONDS = 5.0
 PROBE_SECONDS = 60.0
 # a wait this long is told to the other processes, and outlives a restart
@@ -77,6 +79,8 @@ class ChannelWorker:
     circuit: Circuit = field(default_factory=Circuit)
     stopped: str = ""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: bool = False
+    _listening: bool = False
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
     _remembers: bool = False
     _claims: int = 0
@@ -84,6 +88,7 @@ class ChannelWorker:
     _limited: tuple[float, float] = (0.0, 0.0)
     _is_limited: bool = False
     _paused_until: float = 0.0
+    _looked_at: float = -BREATH_SECONDS
     _probe_at: float = 0.0
     _changes: ChangeLog = field(default_factory=ChangeLog)
 
@@ -113,8 +118,10 @@ class ChannelWorker:
         return f"{self.name}: {self.circuit.detail}" if self.circuit.open else ""
 
     def wake(self) -> None:
-        """Look for work now."""
-        self._wake.set()
+        """Look for work, now or as soon as that helps."""
+        self._news = True
+        if self._listening:
+            self._wake.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop; attempts under way are brought to their end.
@@ -160,20 +167,22 @@ class ChannelWorker:
         self._wake.clear()
         alone = bool(self.stopped) or self.circuit.open
         if self.standing.sending or len(self._under_way) >= (1 if alone else LANES):
-            return _Wait(POLL_SECONDS, for_work=True)
+            return _Wait(POLL_SECONDS)
         if self.stopped and now < self._probe_at and not self.outlet.secret_changed():
             return _Wait(min(POLL_SECONDS, self._probe_at - now))
-        held = max(self.circuit.open_until, self._paused_until) - now
+        breath = self._looked_at + BREATH_SECONDS
+        held = max(self.circuit.open_until, self._paused_until, breath) - now
         if held > 0 and not self.stopped:
             return _Wait(held)
         allowance, wait = self._allowance()
-        if wait > 0:
+        if not allowance.urgent:
             return _Wait(wait)
+        self._news = False
         self._claims += 1
         lease = Lease(f"{self.owner}/{self._claims}", self.clock.now(), LEASE_SECONDS)
         claim = await self.store.claim(self.name, lease, allowance)
         if claim is None:
-            return await self._idle()
+            return await self._idle(wait)
         killpoints.reached(killpoints.AFTER_CLAIM)
         self._count_limit(claim)
         task = asyncio.create_task(self._work_safely(claim))
@@ -196,7 +205,7 @@ class ChannelWorker:
         self._wake.set()
 
     def _allowance(self) -> tuple[Allowance, float]:
-        """What the budgets let through now; else how long until they let something."""
+        """What the budgets let through now, and how long until they let through more; 0 if all."""
         allowed = self.outlet.deliverer.next_allowed
         normal = {each: allowed(each) for each in SENDING}
         urgent = {each: allowed(each, urgent=True) for each in SENDING}
@@ -204,7 +213,8 @@ class ChannelWorker:
         now = self.clock.monotonic()
         allowance = Allowance(_due(normal, now), _due(urgent, now), probing=bool(self.stopped))
         self._note_limit(now, limited=allowance.normal != SENDING)
-        return allowance, 0.0 if allowance.urgent else min(urgent.values()) - now
+        later = [at - now for at in (*normal.values(), *urgent.values()) if at > now]
+        return allowance, min(later, default=0.0)
 
     def _note_limit(self, now: float, *, limited: bool) -> None:
         if self._is_limited:
@@ -213,16 +223,18 @@ class ChannelWorker:
             self._limited = (now, now)
         self._is_limited = limited
 
-    async def _idle(self) -> _Wait:
+    async def _idle(self, budgets: float) -> _Wait:
+        """Nothing was found; ``budgets``: how long until they would have let more be found."""
+        self._looked_at = self.clock.monotonic()
         if self.stopped:
-            self._probe_at = self.clock.monotonic() + PROBE_SECONDS
+            self._probe_at = self._looked_at + PROBE_SECONDS
             return _Wait(POLL_SECONDS, for_work=True)
+        if budgets > 0:
+            # what waits may be due: it would be asked for in vain over and over again
+            return _Wait(min(budgets, POLL_SECONDS), for_work=True)
         due = await self.store.next_due(self.name)
-        if due is None:
-            return _Wait(POLL_SECONDS, for_work=True)
-        wait = (due - self.clock.now()).total_seconds()
-        # due and yet not claimed: the budgets allow only other rows
-        return _Wait(min(max(wait, 0.05), POLL_SECONDS), for_work=True)
+        wait = POLL_SECONDS if due is None else (due - self.clock.now()).total_seconds()
+        return _Wait(min(max(wait, BREATH_SECONDS), POLL_SECONDS), for_work=True)
 
     async def _work_safely(self, claim: Claim) -> None:
         try:
@@ -276,16 +288,19 @@ class ChannelWorker:
         await self.announce(self.name, "")
 
     async def _sleep(self, wait: _Wait, stopping: asyncio.Event) -> None:
-        """Wait for the end, for the time and, if that helps, for work: whichever is first."""
+        """Wait for the end, the time, an attempt's end and, if that helps, news of work."""
+        if wait.for_work and self._news:
+            return
+        self._listening = wait.for_work
         waits = [
             asyncio.ensure_future(stopping.wait()),
             asyncio.ensure_future(self.clock.sleep(wait.seconds)),
+            asyncio.ensure_future(self._wake.wait()),
         ]
-        if wait.for_work:
-            waits.append(asyncio.ensure_future(self._wake.wait()))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._listening = False
             for each in waits:
                 each.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
