@@ -1,6 +1,7 @@
 """The notifier as a process: webhooks in, chats out; the composition root."""
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -121,6 +122,9 @@ class NotifierService:
             OperatorError: the address or the database is in use, or cannot be opened.
         """
         sys.setswitchinterval(SWITCH_SECONDS)
+        # what the libraries are made of lives for ever: no collection has to look at it again
+        gc.collect()
+        gc.freeze()
         planner = make_planner(self.loaded)
         url = self.loaded.database_url(self.table.database)
         self.store = await open_store(url, planner, waiting_line=self.table.waiting_line)

@@ -29,6 +29,7 @@ LANES = 4
 POLL_SECONDS = 1.0
 # after a look that found nothing: a storm of webhooks must not become a storm of looks
 BREATH_SECONDS = 0.05
+HELD_BREATH_SECONDS = 0.25
 DEFECT_SECONDS = 5.0
 PROBE_SECONDS = 60.0
 # a wait this long is told to the other processes, and outlives a restart
@@ -88,7 +89,7 @@ class ChannelWorker:
     _limited: tuple[float, float] = (0.0, 0.0)
     _is_limited: bool = False
     _paused_until: float = 0.0
-    _looked_at: float = -BREATH_SECONDS
+    _look_at: float = 0.0
     _probe_at: float = 0.0
     _changes: ChangeLog = field(default_factory=ChangeLog)
 
@@ -170,8 +171,7 @@ class ChannelWorker:
             return _Wait(POLL_SECONDS)
         if self.stopped and now < self._probe_at and not self.outlet.secret_changed():
             return _Wait(min(POLL_SECONDS, self._probe_at - now))
-        breath = self._looked_at + BREATH_SECONDS
-        held = max(self.circuit.open_until, self._paused_until, breath) - now
+        held = max(self.circuit.open_until, self._paused_until, self._look_at) - now
         if held > 0 and not self.stopped:
             return _Wait(held)
         allowance, wait = self._allowance()
@@ -225,9 +225,10 @@ class ChannelWorker:
 
     async def _idle(self, budgets: float) -> _Wait:
         """Nothing was found; ``budgets``: how long until they would have let more be found."""
-        self._looked_at = self.clock.monotonic()
+        now = self.clock.monotonic()
+        self._look_at = now + (HELD_BREATH_SECONDS if budgets > 0 else BREATH_SECONDS)
         if self.stopped:
-            self._probe_at = self._looked_at + PROBE_SECONDS
+            self._probe_at = now + PROBE_SECONDS
             return _Wait(POLL_SECONDS, for_work=True)
         if budgets > 0:
             # what waits may be due: it would be asked for in vain over and over again

@@ -1,9 +1,19 @@
 """In which order the rows of a channel take their turns, found by an index."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+)
 
 from notifier.deliver.protocol import Operation
 from notifier.incident.severity import CRITICAL
@@ -28,12 +38,14 @@ def next_turn(
 
     The worst goes first, then what nobody has been told of, then what waits longest.
     """
-    queries = [
-        _of(channel, now, allowance, operation)
+    given = {"on": channel, "now": now}
+    found = [
+        connection.execute(
+            _of(operation, operation not in allowance.normal, allowance.probing), given
+        ).one_or_none()
         for operation in _TURNS
         if operation in allowance.normal or operation in allowance.urgent
     ]
-    found = [connection.execute(query).one_or_none() for query in queries]
     return min((row for row in found if row is not None), key=_place, default=None)
 
 
@@ -46,19 +58,22 @@ def next_operation(row: Row[Any]) -> Operation:
     return Operation.REPLY
 
 
-def _of(channel: str, now: int, allowance: Allowance, operation: Operation) -> Select[Any]:
+# made once: making a statement costs more than running it
+@cache
+def _of(operation: Operation, urgent_only: bool, probing: bool) -> Select[Any]:
+    channel, now = bindparam("on"), bindparam("now")
     query = (
         select(outbox)
-        .where(outbox.c.channel == channel, _TURNS[operation] == _TURN)
+        .where(outbox.c.channel == channel, literal_column(str(_TURNS[operation])) == _TURN)
         .where(outbox.c.lease_until <= now)
         .order_by(*_ORDER)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    if operation not in allowance.normal:
+    if urgent_only:
         query = query.where(outbox.c.priority >= CRITICAL)
     pending = outbox.c.state == RowState.PENDING.value
-    if allowance.probing:
+    if probing:
         return query.where(or_(pending, outbox.c.incident_id.in_(died_with_destination(channel))))
     return query.where(pending, outbox.c.next_attempt_at <= now)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -54,11 +55,18 @@ class Hosts:
 
     def allow(self, host_header: str) -> bool:
         """Whether a ``Host`` header names one of them."""
-        try:
-            name = urlsplit(f"//{host_header}").hostname or ""
-        except ValueError:
-            return False
-        return is_loopback(name) or name in self.names
+        return _allows(self.names, host_header)
+
+
+# a client sends the same header with every request
+@lru_cache(maxsize=256)
+def _allows(names: frozenset[str], host_header: str) -> bool:
+    try:
+        name = urlsplit(f"//{host_header}").hostname or ""
+    except ValueError:
+        # a bracket without its fellow
+        return False
+    return is_loopback(name) or name in names
 
 
 def same_origin(origin: str, host_header: str, public_url: str | None) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 
 from aiohttp import web
@@ -77,6 +78,10 @@ class Guard:
                 f'or listen on "127.0.0.1:{self.listen.port}"'
             )
 
+    @cached_property
+    def _hosts(self) -> Hosts:
+        return Hosts.of(self.listen, self.public_url, self.allowed_hosts)
+
     @property
     def cookie(self) -> str:
         """Name of the session cookie."""
@@ -94,10 +99,9 @@ class Guard:
         """Why this request is turned away, as the answer to give; None lets it pass."""
         access = access_of(request.method, request.path)
         by_bearer = self._has_bearer(request)
-        if access is not Access.OPEN and not by_bearer:
-            hosts = Hosts.of(self.listen, self.public_url, self.allowed_hosts)
-            if not hosts.allow(request.headers.get("Host", "")):
-                return _refuse(403, f"unknown Host; add it to allowed_hosts in [{self.name}]")
+        checked = access is not Access.OPEN and not by_bearer
+        if checked and not self._hosts.allow(request.headers.get("Host", "")):
+            return _refuse(403, f"unknown Host; add it to allowed_hosts in [{self.name}]")
         if request.method not in SAFE_METHODS and self._foreign(request):
             return _refuse(403, "a change must come from our own page or from no page")
         if self.token is None or not self._needs_token(access):
