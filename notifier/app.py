@@ -56,6 +56,8 @@ PUSH_SECONDS = 5.0
 REQUEST_GRACE_SECONDS = 2.0
 WORKER_GRACE_SECONDS = 5.0
 BACKLOG_SECONDS = 2.0
+# what counting the backlog may cost: a twentieth of the time
+BACKLOG_SHARE = 0.05
 # the writer's thread hands the interpreter back in this time, not in the usual 5 ms: a webhook
 # passes from one thread to the other and back
 SWITCH_SECONDS = 0.0005
@@ -347,8 +349,11 @@ class NotifierService:
         """Know the backlog, end what is over, keep the database small."""
         sweep_at = self.clock.monotonic()
         while not stopping.is_set():
+            began = self.clock.monotonic()
+            pause = BACKLOG_SECONDS
             try:
                 self._backlog = await self.store.backlog()
+                pause = max(pause, (self.clock.monotonic() - began) / BACKLOG_SHARE)
                 workers = self.channels.workers if self.channels else {}
                 self.instruments.stopped({k: w.stopped for k, w in workers.items() if w.stopped})
                 self.instruments.refused_configuration = bool(self.reloading.problem)
@@ -359,7 +364,7 @@ class NotifierService:
             except StoreError as error:
                 log.warning("housekeeping failed", error=str(error))
             with_end = asyncio.create_task(stopping.wait())
-            await asyncio.wait({with_end}, timeout=BACKLOG_SECONDS)
+            await asyncio.wait({with_end}, timeout=pause)
             with_end.cancel()
 
     async def _sweep(self) -> None:

@@ -200,7 +200,7 @@ def _insert_history(dialect: str) -> Any:
 
 def _upsert_outbox(dialect: str) -> Any:
     given = bulk.incoming(dialect, outbox, _WANTED)
-    begun = {name: literal_column(value) for name, value in _BEGINNING.items()}
+    begun: Row = {name: literal_column(value) for name, value in _BEGINNING.items()}
     row = {**given, "next_attempt_at": given["desired_at"], **begun}
     insert = bulk.insert(dialect, outbox).from_select(
         list(row), select(*row.values()).where(bulk.EVERY)

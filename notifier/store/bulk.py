@@ -9,7 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, ColumnElement, Table, bindparam, cast, column, func, true
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    ColumnElement,
+    Table,
+    bindparam,
+    cast,
+    column,
+    func,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 Row = Mapping[str, Any]
@@ -22,7 +32,7 @@ def given(rows: Sequence[Row]) -> dict[str, str]:
 
 def incoming(dialect: str, table: Table, names: Sequence[str]) -> Mapping[str, ColumnElement[Any]]:
     """The columns of the rows that a statement is given, by name, with the types of the table."""
-    rows = bindparam("rows")
+    rows: BindParameter[str] = bindparam("rows")
     if dialect == "postgresql":
         typed = [column(name, table.c[name].type) for name in names]
         records = func.json_to_recordset(cast(rows, JSON)).table_valued(*typed)

@@ -84,12 +84,12 @@ def bury_channel(connection: Connection, channel: str, error: str, now: datetime
     return len(rows)
 
 
-def died_with_destination(channel: str) -> Select[tuple[str | None]]:
+def died_with_destination(channel: str | ColumnElement[str]) -> Select[tuple[str | None]]:
     """The incidents whose delivery failed because the destination was dead."""
     return select(dead_letters.c.incident_id).where(_with_destination(channel))
 
 
-def _with_destination(channel: str) -> ColumnElement[bool]:
+def _with_destination(channel: str | ColumnElement[str]) -> ColumnElement[bool]:
     return and_(dead_letters.c.channel == channel, dead_letters.c.reason == DESTINATION_DEAD)
 
 

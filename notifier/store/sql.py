@@ -185,14 +185,7 @@ class SqlStore:
 
     async def prune(self, before: datetime, max_bytes: int) -> int:
         """Remove what is over and older, then the oldest beyond the size; returns how many."""
-        removed = 0
-        for sweep in (
-            lambda c: retention.prune_aged(c, to_micros(before)),
-            lambda c: retention.prune_oversized(c, max_bytes),
-        ):
-            while batch := await self._write(sweep):
-                removed += batch
-        return removed
+        return await retention.prune(self._read, self._write, to_micros(before), max_bytes)
 
     async def write(self, work: Callable[[Connection], R]) -> R:
         """Run further work in a committed transaction; for parts that keep their own tables."""

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -61,7 +62,8 @@ def next_operation(row: Row[Any]) -> Operation:
 # made once: making a statement costs more than running it
 @cache
 def _of(operation: Operation, urgent_only: bool, probing: bool) -> Select[Any]:
-    channel, now = bindparam("on"), bindparam("now")
+    channel: BindParameter[str] = bindparam("on")
+    now: BindParameter[int] = bindparam("now")
     query = (
         select(outbox)
         .where(outbox.c.channel == channel, literal_column(str(_TURNS[operation])) == _TURN)

@@ -24,5 +24,5 @@ def upgrade() -> None:
         " WHEN delivered_revision < desired_revision THEN 1 ELSE 2 END)"
     )
     told = "(CASE WHEN delivered_revision > 0 THEN 1 ELSE 0 END)"
-    columns = ["channel", "state", text(turn), text("priority DESC"), text(told)]
-    op.create_index("outbox_by_turn", "outbox", [*columns, "next_attempt_at"])
+    order = [text(turn), text("priority DESC"), text(told), text("next_attempt_at")]
+    op.create_index("outbox_by_turn", "outbox", ["channel", "state", *order])
