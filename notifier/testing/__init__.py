@@ -24,6 +24,7 @@ from notifier.testing.faults import (
 from notifier.testing.record import FakeMessage, Version
 from notifier.testing.serve import serve_fakes
 from notifier.testing.slack import FakeChannel, FakeSlack
+from notifier.testing.virtual import LoopClock, VirtualLoop, run_virtually
 
 __all__ = [
     "FakeChannel",
@@ -34,8 +35,10 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Faults",
+    "LoopClock",
     "ManualClock",
     "Version",
+    "VirtualLoop",
     "answer",
     "answer_after",
     "cut_after",
@@ -45,6 +48,7 @@ __all__ = [
     "hang_before",
     "properly",
     "rate_limited",
+    "run_virtually",
     "serve_fakes",
     "slack_error",
 ]
