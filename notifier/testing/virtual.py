@@ -34,7 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now
 
-    def run_in_executor(  # type: ignore[override] - a future of the same loop
+    def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., R], *args: Any
     ) -> "asyncio.Future[R]":
         """As usual; the time stands still until it is done."""
@@ -54,7 +54,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return True
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     """Asks to jump where another selector would wait."""
 
     def __init__(self, jump: Callable[[float], bool]) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -80,15 +81,18 @@ class World:
         return now()
 
     async def settled(self) -> None:
-        """Return when nothing waits any more."""
-        while await self._waits():  # noqa: ASYNC110 - the time is virtual
+        """Return when nothing waits any more, within an hour."""
+        deadline = now() + 3600
+        while waiting := await self._waiting():
+            assert now() < deadline, waiting
             await asyncio.sleep(1.0)
 
-    async def _waits(self) -> bool:
+    async def _waiting(self) -> list[Any]:
         url = f"{self.base}/api/v1/incidents?limit=500"
         async with self.http.get(url) as response:
             incidents = (await response.json())["incidents"]
-        return any(row["state"] != "delivered" for each in incidents for row in each["deliveries"])
+        rows = [row for each in incidents for row in each["deliveries"]]
+        return [row for row in rows if row["state"] != "delivered"]
 
 
 def now() -> float:
