@@ -10,8 +10,11 @@ from notifier.incident import Incident, Phase
 from notifier.incident.severity import worst
 from notifier.store.base import Claim, Dead, Delivered, Doubt, Later, Settlement
 
-# how often a message is sent again whose first sending may have arrived
-REPOSTS = 6
+# how often a message is sent again whose first sending may have arrived: each may be a duplicate,
+# so all but the first few wait twice as long as the one before, which lasts for more than a day
+REPOSTS = 15
+QUICK_REPOSTS = 3
+PATIENT_SECONDS = 30.0
 # a rate limit that names no time
 UNSAID_SECONDS = 5.0
 
@@ -76,10 +79,15 @@ def _in_doubt(
 ) -> Settlement:
     if claim.reposts >= REPOSTS:
         return Dead("outcome_unknown", _error(outcome))
-    wait = backoff.delay(claim.attempts + 1, rng)
+    wait = max(backoff.delay(claim.attempts + 1, rng), _patience(claim.reposts))
     doubt = Doubt(claim.operation, claim.incident.revision)
     reposted = claim.doubt is not None
     return Later(now + timedelta(seconds=wait), _error(outcome), doubt=doubt, reposted=reposted)
+
+
+def _patience(reposts: int) -> float:
+    slow = reposts - QUICK_REPOSTS
+    return PATIENT_SECONDS * 2**slow if slow >= 0 else 0.0
 
 
 def _transient(

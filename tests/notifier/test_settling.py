@@ -95,6 +95,18 @@ def test_an_unknown_outcome_is_in_doubt_and_bounded() -> None:
     assert isinstance(end(replace(POST, reposts=REPOSTS), OutcomeKind.UNKNOWN), Dead)
 
 
+def test_an_unknown_outcome_outlives_an_outage_with_few_duplicates() -> None:
+    """A chat that cuts every connection for a day gets the message a dozen times, not hourly."""
+    waited, reposts = 0.0, 0
+    doubt = Doubt(Operation.POST, 1)
+    while waited < 24 * 3600:
+        again = end(replace(POST, doubt=doubt, reposts=reposts), OutcomeKind.UNKNOWN)
+        assert isinstance(again, Later)
+        waited += (again.at - NOW).total_seconds()
+        reposts += 1
+    assert reposts <= REPOSTS
+
+
 def test_a_message_that_is_gone_is_posted_anew_at_once() -> None:
     """The receipt is forgotten and no attempt is spent."""
     assert end(CLAIM, OutcomeKind.MESSAGE_GONE) == Later(
