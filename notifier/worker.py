@@ -124,6 +124,10 @@ class ChannelWorker:
         if self._listening:
             self._wake.set()
 
+    def go_on(self) -> None:
+        """What kept the lanes closed is over."""
+        self._wake.set()
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until told to stop; attempts under way are brought to their end.
 
