@@ -1,7 +1,6 @@
 """The notifier as a process: webhooks in, chats out; the composition root."""
 
 import asyncio
-import gc
 import os
 import secrets
 import signal
@@ -9,7 +8,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -25,6 +23,7 @@ from notifier.clock import Clock, SystemClock
 from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
 from notifier.errors import StoreError
+from notifier.housekeeping import Housekeeping
 from notifier.instruments import METER, Instruments
 from notifier.outlet import Outlet
 from notifier.planner import Plan
@@ -32,7 +31,7 @@ from notifier.probes import Probes
 from notifier.reloading import Reloading
 from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
-from notifier.store import Backlog, Ingest, SqlStore, open_store
+from notifier.store import Ingest, SqlStore, open_store
 from notifier.traces import Traces
 from notifier.web.api import Api
 from notifier.web.events import Changes
@@ -55,14 +54,9 @@ PUSH_SECONDS = 5.0
 # together below the 10 s in which the service has to be gone
 REQUEST_GRACE_SECONDS = 2.0
 WORKER_GRACE_SECONDS = 5.0
-BACKLOG_SECONDS = 2.0
-# what counting the backlog may cost: a twentieth of the time
-BACKLOG_SHARE = 0.05
 # the writer's thread hands the interpreter back in this time, not in the usual 5 ms: a webhook
 # passes from one thread to the other and back
 SWITCH_SECONDS = 0.0005
-SWEEP_SECONDS = 600.0
-MEGABYTE = 1_000_000
 UNAUTHORIZED = 401
 # meta key: when we last told the outside that all is well
 ALIVE_AT = "alive_at"
@@ -110,7 +104,6 @@ class NotifierService:
         again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
         self.reloading = Reloading(loaded, again, self._adopt)
         self.alive: Alive | None = None
-        self._backlog: Backlog | None = None
         self.announcer = Announcer(self.clock, lambda: self.table, self._take)
 
     async def run(
@@ -124,9 +117,6 @@ class NotifierService:
             OperatorError: the address or the database is in use, or cannot be opened.
         """
         sys.setswitchinterval(SWITCH_SECONDS)
-        # what the libraries are made of lives for ever: no collection has to look at it again
-        gc.collect()
-        gc.freeze()
         planner = make_planner(self.loaded)
         url = self.loaded.database_url(self.table.database)
         self.store = await open_store(url, planner, waiting_line=self.table.waiting_line)
@@ -249,7 +239,8 @@ class NotifierService:
 
     async def _working(self, _app: web.Application) -> AsyncIterator[None]:
         stopping = asyncio.Event()
-        self.instruments.watch(lambda: self._backlog, self.clock.now)
+        house = Housekeeping(self.store, self.clock, lambda: self.table, self._look_around)
+        self.instruments.watch(lambda: house.backlog, self.clock.now)
         await self.deadman.start()
         async with open_session() as session:
             around = Surroundings(
@@ -284,7 +275,7 @@ class NotifierService:
             tasks = [
                 asyncio.create_task(self.alive.run(stopping)),
                 asyncio.create_task(self.deadman.run(stopping)),
-                asyncio.create_task(self._housekeeping(stopping)),
+                asyncio.create_task(house.run(stopping)),
                 asyncio.create_task(charting.run(stopping)),
             ]
             yield
@@ -345,34 +336,12 @@ class NotifierService:
         await self.announcer.refusal(reason)
         self.changes.note()
 
-    async def _housekeeping(self, stopping: asyncio.Event) -> None:
-        """Know the backlog, end what is over, keep the database small."""
-        sweep_at = self.clock.monotonic()
-        while not stopping.is_set():
-            began = self.clock.monotonic()
-            pause = BACKLOG_SECONDS
-            try:
-                self._backlog = await self.store.backlog()
-                pause = max(pause, (self.clock.monotonic() - began) / BACKLOG_SHARE)
-                workers = self.channels.workers if self.channels else {}
-                self.instruments.stopped({k: w.stopped for k, w in workers.items() if w.stopped})
-                self.instruments.refused_configuration = bool(self.reloading.problem)
-                await self.announcer.end_refusal()
-                if self.clock.monotonic() >= sweep_at:
-                    sweep_at = self.clock.monotonic() + SWEEP_SECONDS
-                    await self._sweep()
-            except StoreError as error:
-                log.warning("housekeeping failed", error=str(error))
-            with_end = asyncio.create_task(stopping.wait())
-            await asyncio.wait({with_end}, timeout=pause)
-            with_end.cancel()
-
-    async def _sweep(self) -> None:
-        before = self.clock.now() - timedelta(days=self.table.retention_days)
-        bound = int(self.table.retention_megabytes * MEGABYTE)
-        removed = await self.store.prune(before, bound)
-        if removed:
-            log.info("old incidents and letters removed", count=removed)
+    async def _look_around(self) -> None:
+        """Say what is wrong with the channels and the configuration; end what is over."""
+        workers = self.channels.workers if self.channels else {}
+        self.instruments.stopped({k: w.stopped for k, w in workers.items() if w.stopped})
+        self.instruments.refused_configuration = bool(self.reloading.problem)
+        await self.announcer.end_refusal()
 
 
 def _tracing(loaded: Loaded[Settings], identity: Identity) -> Tracing | None:

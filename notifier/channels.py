@@ -187,7 +187,7 @@ class Channels:
             traces=around.traces,
             standing=standing,
         )
-        digest.able, digest.wake = lambda: not worker.degraded, worker.wake
+        digest.able, digest.wake = lambda: not worker.degraded, worker.go_on
         return _Made((channel, make_context(channel, loaded)), worker, digest)
 
 

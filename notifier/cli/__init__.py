@@ -30,12 +30,17 @@ def notifier() -> None:
 @service_options
 def run(config: Path | None, port_offset: int | None, log_level: str) -> None:
     """Run the notifier in the foreground: inbox at http://127.0.0.1:9099."""
+    import gc
+
     import structlog
 
     from notifier.app import NotifierService
     from notifier.settings import load
     from wiltonos_service.logs import configure_logs
 
+    # what the libraries are made of lives for ever: no collection has to look at it again
+    gc.collect()
+    gc.freeze()
     configure_logs(log_level)
     log = structlog.get_logger(__name__)
     read = partial(load, config=config, offset=port_offset)
