@@ -71,7 +71,10 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class LoopClock:
-    """The :class:`notifier.clock.Clock` of a virtual loop, for whatever runs in it."""
+    """The :class:`notifier.clock.Clock` of the running loop, for its threads as well."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
 
     def now(self) -> datetime:
         """The wall-clock time, aware, in UTC."""
@@ -79,7 +82,7 @@ class LoopClock:
 
     def monotonic(self) -> float:
         """Seconds that never go backwards."""
-        return asyncio.get_running_loop().time()
+        return self._loop.time()
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many virtual seconds."""
