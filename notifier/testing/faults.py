@@ -1,7 +1,7 @@
 """What a fake does instead of answering properly; scripted or by chance."""
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -96,9 +96,14 @@ def hang_after() -> Fault:
 
 
 class Faults:
-    """The faults that a fake will meet: first the scripted ones, in order, then by chance."""
+    """The faults that a fake will meet: first the scripted ones, in order, then by chance.
+
+    Attributes:
+        met: how often requests met each kind of fault, by kind and operation.
+    """
 
     def __init__(self) -> None:
+        self.met: Counter[tuple[FaultKind, Operation]] = Counter()
         self._scripted: deque[Fault] = deque()
         self._standing: dict[str, Fault] = {}
         self._chances: list[tuple[float, Fault]] = []
@@ -141,6 +146,12 @@ class Faults:
 
     def take(self, operation: Operation) -> Fault | None:
         """The fault that this request meets, or None."""
+        fault = self._next(operation)
+        if fault is not None:
+            self.met[fault.kind, operation] += 1
+        return fault
+
+    def _next(self, operation: Operation) -> Fault | None:
         for fault in self._scripted:
             if fault.operation in {None, operation}:
                 self._scripted.remove(fault)
