@@ -21,6 +21,9 @@ from wiltonos_service.settings import (
     traces_of,
 )
 
+# far beyond every use, and before the end of the calendar, where adding to a date is an error
+YEAR_SECONDS = 365 * 24 * 3600.0
+
 
 class ChannelKind(StrEnum):
     """How a channel is reached."""
@@ -201,14 +204,14 @@ class Notifier(HttpService):
     grafana_url: StackUrl = "http://127.0.0.1:3000"
     public_url: StackUrl = "http://127.0.0.1:9099"
     incident_by: tuple[str, ...] = ()
-    reopen_seconds: float = Field(default=600, ge=0)
-    heartbeat_timeout_seconds: float = Field(default=180, ge=0)
+    reopen_seconds: float = Field(default=600, ge=0, le=YEAR_SECONDS)
+    heartbeat_timeout_seconds: float = Field(default=180, ge=0, le=YEAR_SECONDS)
     alive_url: str | None = None
     alive_url_file: Path | None = None
-    digest_after_seconds: float = Field(default=60, ge=0)
+    digest_after_seconds: float = Field(default=60, ge=0, le=YEAR_SECONDS)
     max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
-    retention_days: float = Field(default=30, gt=0)
-    retention_megabytes: float = Field(default=512, gt=0)
+    retention_days: float = Field(default=30, gt=0, le=36_500)
+    retention_megabytes: float = Field(default=512, gt=0, le=1e9)
     waiting_line: int = Field(default=1024, gt=0)
     silence_hours: float = Field(default=2, gt=0, le=8760)
     ack_minutes: float = Field(default=15, ge=1, le=1440)

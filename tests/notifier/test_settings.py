@@ -76,6 +76,9 @@ def test_without_a_file_there_is_an_inbox_and_no_channel() -> None:
         (('team = "core"', "team = 3"), "match.team: give a text in quotes, or a list"),
         (("reopen_seconds = 600", 'reopen_seconds = "soon"'), "[notifier] reopen_seconds"),
         (("retention_days = 30", "retention_days = 0"), "[notifier] retention_days"),
+        # later than every date, which would be an error when it is first needed
+        (("retention_days = 30", "retention_days = 1e6"), "[notifier] retention_days"),
+        (("reopen_seconds = 600", "reopen_seconds = inf"), "[notifier] reopen_seconds"),
         (('language = "pt-BR"', 'language = "de"'), "[notifier] language"),
         (("9099", "909999"), "[notifier] listen"),
     ],
