@@ -21,7 +21,8 @@ VERSIONS = ("4", GRAFANA)
 # Alertmanager writes Go's zero time for "not known"
 UNKNOWN_TIME = datetime(1, 1, 1, tzinfo=UTC)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_FIRST_YEAR = 1970
+# the last one leaves no room to say "later than that"
+_YEARS = range(1970, 9999)
 
 
 def _text(value: Any) -> Any:
@@ -56,7 +57,7 @@ def _time(value: Any) -> datetime:
     try:
         read = datetime.fromisoformat(value)
         read = read if read.tzinfo else read.replace(tzinfo=UTC)
-        return read.astimezone(UTC) if read.year >= _FIRST_YEAR else UNKNOWN_TIME
+        return read.astimezone(UTC) if read.year in _YEARS else UNKNOWN_TIME
     except (ValueError, OverflowError):
         return UNKNOWN_TIME
 

@@ -140,11 +140,17 @@ def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> Inc
     """The one of the two that counts; ``before`` itself when nothing is new."""
     if _instant(observed) > _instant(before):
         return observed
-    if before.ends_at is None or observed.status is AlertStatus.RESOLVED:
+    if before.status is observed.status:
         return before
-    if now - (before.seen_at or now) <= timedelta(seconds=STRAGGLER_SECONDS):
+    seen_at = before.seen_at or now
+    if now - seen_at <= timedelta(seconds=STRAGGLER_SECONDS):
         return before
-    return replace(observed, starts_at=before.ends_at + _MOMENT)
+    if before.ends_at is not None:
+        return replace(observed, starts_at=before.ends_at + _MOMENT)
+    if before.starts_at > seen_at:
+        # it began in the future, by a clock that was set back since: no end would ever be later
+        return replace(observed, ends_at=before.starts_at + _MOMENT)
+    return before
 
 
 def _said(before: IncidentAlert | None, after: IncidentAlert) -> Reason:
@@ -165,7 +171,7 @@ def _over(incident: Incident, fold: _Fold, now: datetime, reopen_seconds: float)
     if ended is None or not _fires(fold.newer):
         return False
     firing = [alert.starts_at for alert in fold.newer.values() if alert.ends_at is None]
-    began = min(start if start > ended + _MOMENT else now for start in firing)
+    began = min(now, *(start if start > ended + _MOMENT else now for start in firing))
     return began - ended > timedelta(seconds=reopen_seconds)
 
 

@@ -81,6 +81,13 @@ def test_unreadable_times_and_missing_fingerprints_lose_no_alert() -> None:
     assert first.fingerprint == second.fingerprint != third.fingerprint
 
 
+def test_the_last_year_of_the_calendar_is_no_time() -> None:
+    """Nothing could be said to be later, so a sender's "never" is not taken at its word."""
+    body = webhook(alert("A"))
+    body["alerts"][0] |= {"status": "resolved", "endsAt": "9999-12-31T23:59:59.999999Z"}
+    assert parse(encoded(body)).alerts[0].ends_at == UNKNOWN_TIME
+
+
 def test_nul_never_reaches_the_database() -> None:
     """PostgreSQL cannot store U+0000, so it is replaced wherever it may stand."""
     body = webhook(alert("A\0", labels={"x\0": "y\0"}), group_key="g\0", receiver="r\0")

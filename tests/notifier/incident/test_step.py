@@ -153,6 +153,29 @@ def test_an_alert_that_went_on_after_a_timeout_fires_again() -> None:
     assert play(webhook(resolved(end=12)), 12).reasons == {Reason.RESOLVED}
 
 
+def test_a_clock_that_was_set_back_keeps_no_alert_firing() -> None:
+    """An end that was an hour ahead is followed by a start and an end of the right time."""
+    play = Play()
+    play(webhook(firing()))
+    play(webhook(resolved(end=64)), 4)
+    assert play(webhook(firing(start=9)), 10).reasons == {Reason.REOPENED}
+    assert play(webhook(resolved(start=9, end=16)), 16).reasons == {Reason.RESOLVED}
+
+
+def test_a_start_in_the_future_ends_as_well() -> None:
+    """The clock of whoever sent it was wrong then; the end is not."""
+    play = Play()
+    play(webhook(firing(start=90)))
+    assert play(webhook(resolved(start=5, end=6)), 6).reasons == {Reason.RESOLVED}
+
+
+def test_an_old_end_does_not_hide_what_fires() -> None:
+    """However late it comes: a message too many is better than one too few."""
+    play = Play()
+    play(webhook(firing(start=20)), 20)
+    assert play(webhook(resolved(end=10)), 90).reasons == {Reason.STALE}
+
+
 def test_groups_that_agree_on_the_labels_fold() -> None:
     """One incident per job and instance; over only when every group is."""
     play = Play(("job", "instance"))
