@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -107,7 +108,13 @@ def test_three_lines_make_metrics(wiltonos_metrics: Metrics) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "reason"), [(1.5, "out_of_range"), (float("nan"), "non_finite"), ("x", "non_finite")]
+    ("value", "reason"),
+    [
+        (1.5, "out_of_range"),
+        (float("nan"), "non_finite"),
+        ("x", "non_finite"),
+        pytest.param(10**400, "non_finite", id="no double holds it"),
+    ],
 )
 def test_wrong_value_is_counted_and_never_raises(
     wiltonos_metrics: Metrics, value: float, reason: str
@@ -141,6 +148,23 @@ def test_collapses_from_many_threads_all_count(wiltonos_metrics: Metrics) -> Non
         if name == "wiltonos.source.errors"
     ]
     assert sum(errors) == 0
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, float("nan"), "x", None])
+def test_what_is_no_count_is_refused_and_costs_the_others_nothing(
+    wiltonos_metrics: Metrics, count: Any
+) -> None:
+    """Collapses that were told before and after it all count, and Φ is there."""
+    loop = wiltonos_otel.loop("careless")
+    loop.collapsed(2)
+    loop.collapsed(count)
+    loop.collapsed(3)
+    wiltonos_otel.coherence.set(0.75)
+    points = wiltonos_metrics.points()
+    assert points[RATIO, ()] == 0.75
+    assert points["wiltonos.collapse.operations", (("loop", "careless"),)] == 5
+    key = (("reason", "bad_collapses"), ("source", "handles"))
+    assert points["wiltonos.source.errors", key] == 1
 
 
 def test_handles_do_nothing_before_configure() -> None:

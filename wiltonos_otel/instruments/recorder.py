@@ -3,6 +3,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from operator import index
 
 from wiltonos_otel.instruments.handles import MAX_PENDING
 from wiltonos_otel.instruments.signal import Signal
@@ -35,7 +36,7 @@ class Recorder:
         self._folding = threading.Lock()
 
     def fold_collapses(self) -> None:
-        """Count what was told; a negative count is refused."""
+        """Count what was told; what is no whole number of at least 0 is refused."""
         told, sums = self.told, Counter[str]()
         for _ in range(len(told)):
             try:
@@ -43,10 +44,11 @@ class Recorder:
             except IndexError:
                 # another thread folds as well
                 break
-            if count < 0:
+            whole = _whole(count)
+            if whole is None:
                 self._refused(Refusal.BAD_COLLAPSES)
             else:
-                sums[loop] += count
+                sums[loop] += whole
         for loop, count in sums.items():
             self._signal.collapsed(loop, count)
 
@@ -71,7 +73,7 @@ class Recorder:
         try:
             phi = float(phi)
             phi_star = None if phi_star is None else float(phi_star)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self._refused(Refusal.NON_FINITE)
             return
         before = self._newest.get(loop, 0)
@@ -85,3 +87,12 @@ class Recorder:
             self._newest[loop] = time_ms
         else:
             self._refused(refusal)
+
+
+def _whole(count: object) -> int | None:
+    """A whole number of at least 0, of whichever type (numpy has its own), or None."""
+    try:
+        whole = index(count)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return whole if whole >= 0 else None
