@@ -44,7 +44,7 @@ def resolve(
     otlp_endpoint: str | None = None,
     export_interval_seconds: float | None = None,
     policy: Policy | None = None,
-    config: Path | None = None,
+    config: str | Path | None = None,
     environ: Mapping[str, str],
 ) -> Options:
     """The options in force.
@@ -93,17 +93,21 @@ def _default_endpoint(environ: Mapping[str, str]) -> str:
     return DEFAULT_GRPC_ENDPOINT if protocol == "grpc" else DEFAULT_ENDPOINT
 
 
-def _read(config: Path | None, environ: Mapping[str, str]) -> Tree:
-    named = config or (Path(environ["WILTONOS_CONFIG"]) if environ.get("WILTONOS_CONFIG") else None)
-    file = named or Path(DEFAULT_FILE)
-    if named is None and not file.is_file():
+def _read(config: str | Path | None, environ: Mapping[str, str]) -> Tree:
+    named = config or environ.get("WILTONOS_CONFIG")
+    file = Path(named or DEFAULT_FILE)
+    if not named and not file.is_file():
         return {}
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        tree = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         raise OptionsError(f"{file}: {error.strerror}; name an existing file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionsError(f"{file}: not TOML: {error}") from None
+    for table in ("telemetry", "coherence"):
+        if not isinstance(tree.get(table, {}), dict):
+            raise OptionsError(f"{file}: {table} is no table; begin it with a line [{table}]")
+    return tree
 
 
 def _first(*candidates: tuple[str, Any, float]) -> float | None:

@@ -50,8 +50,9 @@ class Policy:
         for field in fields(self):
             values = getattr(self, field.name)
             for value in values if isinstance(values, tuple) else (values,):
-                if not 0 < value < float("inf"):
-                    raise PolicyError(f"{field.name} = {value} must be a positive number")
+                number = isinstance(value, int | float)
+                if not (number and 0 < value < float("inf")):
+                    raise PolicyError(f"{field.name} = {value!r} must be a positive number")
         self._check_shares()
         self._check_windows()
         self._check_reachable()

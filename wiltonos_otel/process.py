@@ -102,7 +102,7 @@ def configure(
     policy: "Policy | None" = None,
     stale_after_seconds: float = STALE_AFTER_SECONDS,
     max_loops: int = MAX_LOOPS,
-    config: "Path | None" = None,
+    config: "str | Path | None" = None,
     meter_provider: metrics.MeterProvider | None = None,
     handle_sigterm: bool = True,
 ) -> None:
@@ -149,8 +149,17 @@ def configure(
         if provider is None:
             provider = _own_provider(options, service_name, instance_id)
             _hook_exit(handle_sigterm)
-        elif otlp_endpoint or export_interval_seconds:
-            log.warning("there is a MeterProvider already: its endpoint and interval stay in force")
+        elif idle := [
+            name
+            for name, value in (
+                ("service_name", service_name),
+                ("otlp_endpoint", otlp_endpoint),
+                ("export_interval_seconds", export_interval_seconds),
+                ("instance_id", instance_id),
+            )
+            if value is not None
+        ]:
+            log.warning("there is a MeterProvider already: it decides about %s", ", ".join(idle))
         _process.max_loops = max_loops
         _register(provider, options.policy, stale_after_seconds)
         _hook_forks()
@@ -227,13 +236,11 @@ def _begin_in_child() -> None:
     if _process.instruments is not None and _process.record_anew is not None:
         _process.instruments.begin_anew()
         _process.record_anew()
-    # a worker of multiprocessing ends without atexit; what it has instead is emptied before its
-    # own hooks for children run (multiprocessing/process.py, BaseProcess._bootstrap)
+    # what a worker of multiprocessing has instead of atexit is emptied before its own hooks for
+    # children run (multiprocessing/process.py, BaseProcess._bootstrap)
     workers = sys.modules.get("multiprocessing.util")
     if workers is not None and _process.telemetry is not None:
-        workers.register_after_fork(
-            _process, lambda _process: workers.Finalize(None, shutdown, exitpriority=0)
-        )
+        workers.register_after_fork(_process, lambda _process: _hook_worker_exit())
 
 
 def _foreign_provider() -> metrics.MeterProvider | None:
@@ -249,7 +256,10 @@ def _own_provider(
     options: "Options", service_name: str | None, instance_id: str | None
 ) -> metrics.MeterProvider:
     try:
+        from opentelemetry.sdk.resources import SERVICE_NAME  # noqa: PLC0415 - the SDK is an extra
+
         from wiltonos_service.telemetry.provider import (  # noqa: PLC0415 - the SDK is an extra
+            SERVICE_INSTANCE_ID,
             Identity,
             Push,
             Telemetry,
@@ -262,11 +272,12 @@ def _own_provider(
         return metrics.get_meter_provider()
     from socket import gethostname  # noqa: PLC0415 - see configure()
 
+    given = {SERVICE_NAME: service_name, SERVICE_INSTANCE_ID: instance_id}
     identity = Identity(
         service_name or f"unknown_service:{os.path.basename(sys.executable)}",  # noqa: PTH119 - see configure()
         version="",
         instance_id=instance_id or gethostname(),
-        stated=service_name is not None,
+        stated=frozenset(key for key, value in given.items() if value),
     )
     try:
         _process.telemetry = Telemetry(
@@ -281,7 +292,12 @@ def _own_provider(
 
 
 def _hook_exit(handle_sigterm: bool) -> None:
-    if _process.telemetry is None or _process.exit_hooked:
+    if _process.telemetry is None:
+        return
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        _hook_worker_exit()
+    if _process.exit_hooked:
         return
     _process.exit_hooked = True
     atexit.register(shutdown)
@@ -289,6 +305,11 @@ def _hook_exit(handle_sigterm: bool) -> None:
     # a program with a handler of its own ends by itself, and then atexit runs
     if handle_sigterm and in_main and signals.getsignal(signals.SIGTERM) is signals.SIG_DFL:
         signals.signal(signals.SIGTERM, _end_on_sigterm)
+
+
+def _hook_worker_exit() -> None:
+    """Deliver at the end of this worker of multiprocessing, which may end without ``atexit``."""
+    sys.modules["multiprocessing.util"].Finalize(None, shutdown, exitpriority=0)
 
 
 def _end_on_sigterm(number: int, _frame: FrameType | None) -> None:

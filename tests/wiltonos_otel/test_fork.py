@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +148,32 @@ def test_worker_of_multiprocessing_delivers_at_its_end(receiver: OtlpReceiver) -
     run(program, receiver.endpoint)
     totals = by_instance(receiver.received, COLLAPSES)
     assert sorted(values[-1] for values in totals.values()) == [1, 2]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_worker_of_multiprocessing_that_configures_itself_delivers_at_its_end(
+    receiver: OtlpReceiver, tmp_path: Path, method: str
+) -> None:
+    """However it was started, and although only ``spawn`` runs ``atexit`` in it."""
+    program = """
+        import multiprocessing
+        def work(place):
+            configure(otlp_endpoint=sys.argv[2], instance_id=f"worker-{place}")
+            loop("a").collapsed(place)
+        if __name__ == "__main__":
+            starting = multiprocessing.get_context(sys.argv[1])
+            workers = [starting.Process(target=work, args=(n,)) for n in (1, 2)]
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+                assert worker.exitcode == 0
+    """
+    # what is spawned imports the program by its file
+    file = tmp_path / "program.py"
+    file.write_text(textwrap.dedent(START) + textwrap.dedent(program))
+    subprocess.run([sys.executable, file, method, receiver.endpoint], timeout=60, check=True)
+    assert by_instance(receiver.received, COLLAPSES) == {"worker-1": [1], "worker-2": [2]}
 
 
 def test_worker_killed_by_sigterm_delivers_and_dies_of_it(receiver: OtlpReceiver) -> None:

@@ -93,10 +93,26 @@ def test_wrong_value_is_one_line_that_names_it(environ: dict[str, str], named: s
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("table", ["telemetry", "coherence"])
+def test_table_that_is_none_is_said(tmp_path: Path, table: str) -> None:
+    """A key where a table belongs is a mistake of whoever wrote the file."""
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(f"{table} = 1\n")
+    with pytest.raises(OptionsError, match=rf"wiltonos\.toml: {table} is no table"):
+        resolve(config=file, environ={})
+
+
+def test_path_may_be_text(config: Path) -> None:
+    """As with every function of Python that opens a file."""
+    assert resolve(config=str(config), environ={}).policy.target == 0.6
+
+
 def test_impossible_policy_is_refused() -> None:
     """With the arithmetic that the policy gives."""
     with pytest.raises(PolicyError):
         resolve(environ={"WILTONOS__COHERENCE__TOLERANCE": "0.9"})
+    with pytest.raises(PolicyError, match="target = 'much' must be a positive number"):
+        resolve(environ={"WILTONOS__COHERENCE__TARGET": '"much"'})
 
 
 def test_grpc_has_a_default_of_its_own() -> None:

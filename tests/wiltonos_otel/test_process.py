@@ -189,6 +189,30 @@ def test_foreign_provider_is_used_and_never_shut_down() -> None:
     assert read_points(reader)["still", ()] == 1
 
 
+def test_what_a_foreign_provider_decides_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """An argument that cannot take effect is not swallowed."""
+    provider = MeterProvider(shutdown_on_exit=False)
+    wiltonos_otel.configure(meter_provider=provider, service_name="a", export_interval_seconds=1)
+    wiltonos_otel.shutdown()
+    assert caplog.messages == [
+        "there is a MeterProvider already: it decides about service_name, export_interval_seconds"
+    ]
+    wiltonos_otel.configure(meter_provider=provider)
+    wiltonos_otel.shutdown()
+    assert len(caplog.messages) == 1
+
+
+def test_instance_that_is_stated_wins_over_the_environment(receiver: OtlpReceiver) -> None:
+    """Workers that share one environment are instances of their own."""
+    program = """
+        import sys, wiltonos_otel
+        wiltonos_otel.configure(instance_id="worker-1", otlp_endpoint=sys.argv[1])
+        wiltonos_otel.coherence.set(0.75)
+    """
+    run(program, receiver.endpoint, OTEL_RESOURCE_ATTRIBUTES="service.instance.id=pod")
+    assert receiver.received[0].resource()["service.instance.id"] == "worker-1"
+
+
 def test_second_configure_changes_nothing(wiltonos_metrics: Metrics) -> None:
     """It is safe to call it wherever a service starts."""
     wiltonos_otel.configure(service_name="other", otlp_endpoint="http://127.0.0.1:1")

@@ -54,13 +54,13 @@ class Identity:
         version: of the program; "" leaves it out.
         instance_id: becomes the label ``instance``; the same after a restart, or every series
             and every alert would begin anew.
-        stated: the service name was given by the user, and wins over ``OTEL_SERVICE_NAME``.
+        stated: keys of the resource that the user gave; these win over ``OTEL_*`` variables.
     """
 
     service_name: str
     version: str
     instance_id: str
-    stated: bool = False
+    stated: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, service_name: str, version: str, port_offset: int = 0) -> "Identity":
@@ -73,10 +73,8 @@ class Identity:
         ours = {SERVICE_NAME: self.service_name, SERVICE_INSTANCE_ID: self.instance_id}
         if self.version:
             ours[SERVICE_VERSION] = self.version
-        resource = {**ours, **OTELResourceDetector().detect().attributes}
-        if self.stated:
-            resource[SERVICE_NAME] = self.service_name
-        return Resource.create(resource)
+        stated = {key: value for key, value in ours.items() if key in self.stated}
+        return Resource.create({**ours, **OTELResourceDetector().detect().attributes, **stated})
 
 
 @dataclass(frozen=True, slots=True)
