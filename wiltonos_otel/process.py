@@ -149,17 +149,8 @@ def configure(
         if provider is None:
             provider = _own_provider(options, service_name, instance_id)
             _hook_exit(handle_sigterm)
-        elif idle := [
-            name
-            for name, value in (
-                ("service_name", service_name),
-                ("otlp_endpoint", otlp_endpoint),
-                ("export_interval_seconds", export_interval_seconds),
-                ("instance_id", instance_id),
-            )
-            if value is not None
-        ]:
-            log.warning("there is a MeterProvider already: it decides about %s", ", ".join(idle))
+        elif service_name or instance_id or otlp_endpoint or export_interval_seconds:
+            log.warning("there is a MeterProvider: its resource, endpoint and interval stay")
         _process.max_loops = max_loops
         _register(provider, options.policy, stale_after_seconds)
         _hook_forks()

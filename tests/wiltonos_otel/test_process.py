@@ -192,11 +192,9 @@ def test_foreign_provider_is_used_and_never_shut_down() -> None:
 def test_what_a_foreign_provider_decides_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """An argument that cannot take effect is not swallowed."""
     provider = MeterProvider(shutdown_on_exit=False)
-    wiltonos_otel.configure(meter_provider=provider, service_name="a", export_interval_seconds=1)
+    wiltonos_otel.configure(meter_provider=provider, service_name="a")
     wiltonos_otel.shutdown()
-    assert caplog.messages == [
-        "there is a MeterProvider already: it decides about service_name, export_interval_seconds"
-    ]
+    assert caplog.messages == ["there is a MeterProvider: its resource, endpoint and interval stay"]
     wiltonos_otel.configure(meter_provider=provider)
     wiltonos_otel.shutdown()
     assert len(caplog.messages) == 1
@@ -230,6 +228,23 @@ def test_last_value_arrives_when_the_program_ends(receiver: OtlpReceiver) -> Non
     run(program, receiver.endpoint, OTEL_SERVICE_NAME="from-environment")
     assert values(receiver, RATIO) == [0.75]
     assert receiver.received[0].resource()["service.name"] == "orders"
+
+
+@pytest.mark.parametrize("exporter", ["otlp", "none"])
+def test_process_that_ends_needs_no_new_thread(receiver: OtlpReceiver, exporter: str) -> None:
+    """Python 3.12 and later start none while the interpreter ends."""
+    program = """
+        import atexit, sys, threading, wiltonos_otel
+        def refuse(*arguments, **keywords):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        wiltonos_otel.configure(otlp_endpoint=sys.argv[1], export_interval_seconds=3600)
+        wiltonos_otel.coherence.set(0.75)
+        # what is registered last runs first
+        atexit.register(lambda: setattr(threading, "_start_new_thread", refuse))
+    """
+    ended = run(program, receiver.endpoint, OTEL_METRICS_EXPORTER=exporter)
+    assert ended.stderr == ""
+    assert values(receiver, RATIO) == ([0.75] if exporter == "otlp" else [])
 
 
 def test_last_value_arrives_on_sigterm_and_the_exit_status_stays(receiver: OtlpReceiver) -> None:

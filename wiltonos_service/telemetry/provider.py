@@ -180,8 +180,9 @@ class Telemetry:
             self.provider.shutdown(seconds * 1000)
 
         if self._ticker:
-            self._ticker.stop()
-        bounded(end, seconds)
+            self._ticker.end(end, seconds)
+        else:
+            bounded(end, seconds)
 
     def _collect(self) -> None:
         if self._ticker:

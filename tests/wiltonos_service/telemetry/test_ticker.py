@@ -1,0 +1,80 @@
+"""The thread that collects: how it lets a fork through, and what it does last."""
+
+import os
+import threading
+import time
+from typing import Self
+
+from wiltonos_service.telemetry.ticker import Ticker
+
+WORK_SECONDS = 0.005
+
+
+class Busy:
+    """A collection that takes a while and is due again at once."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ticker = Ticker(self.collect, WORK_SECONDS / 2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.ticker.end(lambda: None, 5)
+
+    def collect(self) -> None:
+        """Take its time, and leave the interpreter to the others."""
+        self.begun += 1
+        time.sleep(WORK_SECONDS)
+
+
+def test_fork_waits_for_no_more_collections_than_are_due() -> None:
+    """A thread that always has more to collect would else hold a fork up until it gives up."""
+    with Busy() as busy:
+        at_fork: list[int] = []
+        # hooks before a fork run in the reverse order: this one before the ticker's
+        os.register_at_fork(before=lambda: at_fork.append(busy.begun))
+        for _ in range(60):
+            pid = os.fork()
+            if not pid:
+                os._exit(busy.begun - at_fork[-1])
+            begun_meanwhile = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            # one that was about to begin, and one for a busy machine
+            assert begun_meanwhile <= 2
+
+
+def test_forks_of_several_threads_leave_collections_possible() -> None:
+    """What one of them holds is not forgotten by the other."""
+    with Busy() as busy:
+
+        def fork() -> None:
+            for _ in range(10):
+                pid = os.fork()
+                if not pid:
+                    os._exit(0)
+                os.waitpid(pid, 0)
+
+        threads = [threading.Thread(target=fork) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        after = threading.Thread(target=busy.ticker.collect, daemon=True)
+        after.start()
+        after.join(5)
+        assert not after.is_alive()
+
+
+def test_the_last_work_is_done_by_the_collecting_thread() -> None:
+    """It needs no new thread, and holds up nobody for longer than was asked for."""
+    ticker = Ticker(lambda: None, 3600)
+    names: list[str] = []
+    ticker.end(lambda: names.append(threading.current_thread().name), 5)
+    assert names == ["wiltonos-collection"]
+    forever = threading.Event()
+    hanging = Ticker(lambda: None, 3600)
+    began = time.monotonic()
+    hanging.end(forever.wait, 0.05)
+    assert time.monotonic() - began < 2
+    forever.set()
