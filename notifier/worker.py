@@ -1,6 +1,7 @@
 """Brings a channel to show what it should: claims what is due, and heeds what its chat says."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ DEFECT_SECONDS = 5.0
 PROBE_SECONDS = 60.0
 # a wait this long is told to the other processes, and outlives a restart
 TOLD_SECONDS = 10.0
+# a wall clock that loses so much on the monotonic one from one turn to the next was set back
+SET_BACK_SECONDS = 5.0
 
 Announce = Callable[[str, str], Awaitable[None]]
 
@@ -91,6 +94,8 @@ class ChannelWorker:
     _paused_until: float = 0.0
     _look_at: float = 0.0
     _probe_at: float = 0.0
+    # how far the wall clock was before the monotonic one
+    _lead: float = math.inf
     _changes: ChangeLog = field(default_factory=ChangeLog)
 
     def __post_init__(self) -> None:
@@ -151,10 +156,24 @@ class ChannelWorker:
             wait = (state.not_before - self.clock.now()).total_seconds()
             self._paused_until = self.clock.monotonic() + max(wait, 0.0)
 
+    async def _heed_clock(self) -> None:
+        """Let no row wait for a time that was near before the clock was set back.
+
+        Whoever starts cannot know what the clock was before.
+        """
+        now = self.clock.now()
+        lead = now.timestamp() - self.clock.monotonic()
+        if lead < self._lead - SET_BACK_SECONDS:
+            hurried = await self.store.hurry(self.name, now, self.backoff.cap_seconds)
+            if hurried:
+                log.warning("the clock was set back", channel=self.name, hurried=hurried)
+        self._lead = lead
+
     async def _turn_safely(self) -> _Wait:
         try:
             if not self._remembers:
                 await self._remember()
+            await self._heed_clock()
             wait = await self._turn()
         except StoreError as error:
             self._say("store", str(error))

@@ -279,8 +279,8 @@ class Store(Protocol):
         """End every lease, where no other process can hold one; returns how many there were."""
         ...
 
-    async def hurry(self, channel: str, now: datetime) -> int:
-        """Make every waiting row of a channel due: it is back; returns how many waited."""
+    async def hurry(self, channel: str, now: datetime, beyond_seconds: float = 0.0) -> int:
+        """Make the rows of a channel due that wait for longer than that; returns how many."""
         ...
 
     async def next_due(self, channel: str) -> datetime | None:

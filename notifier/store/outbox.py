@@ -197,9 +197,10 @@ def release(connection: Connection) -> int:
     return connection.execute(update(outbox).where(held).values(values)).rowcount
 
 
-def hurry(connection: Connection, channel: str, now: datetime) -> int:
-    """Make every waiting row of the channel due."""
-    waiting = and_(outbox.c.channel == channel, _PENDING, outbox.c.next_attempt_at > to_micros(now))
+def hurry(connection: Connection, channel: str, now: datetime, beyond_seconds: float) -> int:
+    """Make every row of the channel due that waits for longer than that."""
+    bound = to_micros(now + timedelta(seconds=beyond_seconds))
+    waiting = and_(outbox.c.channel == channel, _PENDING, outbox.c.next_attempt_at > bound)
     values = {"next_attempt_at": to_micros(now)}
     return connection.execute(update(outbox).where(waiting).values(values)).rowcount
 

@@ -99,9 +99,9 @@ class SqlStore:
 
         return await self._write(work)
 
-    async def hurry(self, channel: str, now: datetime) -> int:
-        """Make every waiting row of a channel due; returns how many waited."""
-        return await self._write(lambda c: outbox.hurry(c, channel, now))
+    async def hurry(self, channel: str, now: datetime, beyond_seconds: float = 0.0) -> int:
+        """Make the rows of a channel due that wait for longer than that; returns how many."""
+        return await self._write(lambda c: outbox.hurry(c, channel, now, beyond_seconds))
 
     async def next_due(self, channel: str) -> datetime | None:
         """When the next row of a channel becomes due; None without any."""

@@ -1,12 +1,13 @@
 """The whole way from a webhook to the chats, for every end that an attempt can have."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from notifier.clock import SystemClock
 from notifier.deliver.protocol import Operation
 from notifier.testing import (
     answer,
@@ -94,6 +95,45 @@ async def test_what_passes_is_tried_again(start: Callable[..., Any], fault: Any)
     await run.delivered()
     assert len(run.slack_messages()) == 1
     assert "fake-token" not in str(await run.get("/api/v1/incidents"))
+
+
+class _SetClock(SystemClock):
+    """The clock of a machine that somebody has set."""
+
+    ahead = timedelta(hours=5)
+
+    def now(self) -> datetime:
+        """Ahead of the real time."""
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_clock_that_is_set_back_holds_no_message_up(
+    start: Callable[..., Any],
+    texts: dict[str, str],
+    eventually: Callable[..., Awaitable[None]],
+    *,
+    restart: bool,
+) -> None:
+    """What was to be tried again in a second is, and not five hours later."""
+    clock = _SetClock()
+    run = await start(texts["slack"], clock=clock)
+    run.slack.faults.chance(1.0, answer(500))
+    await run.post(firing())
+
+    async def tried() -> bool:
+        (incident,) = (await run.get("/api/v1/incidents"))["incidents"]
+        return bool(incident["deliveries"][0]["attempts"])
+
+    await eventually(tried)
+    if restart:
+        await run.end()
+    clock.ahead = timedelta(0)
+    run.slack.faults.clear()
+    if restart:
+        run = await start(texts["slack"], clock=clock)
+    await run.delivered()
+    assert len(run.slack_messages()) == 1
 
 
 async def test_a_message_of_unknown_outcome_is_found_again(start: Callable[..., Any]) -> None:
