@@ -30,8 +30,9 @@ from wiltonos_service.telemetry.certificates import check_files
 from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
-from wiltonos_service.telemetry.otlp import OtlpHttp, signal_url
+from wiltonos_service.telemetry.otlp import OtlpHttp
 from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
+from wiltonos_service.telemetry.standard import metrics_url, preferred_aggregation, timeout_of
 from wiltonos_service.telemetry.ticker import Ticker
 from wiltonos_service.telemetry.transport import Sender
 
@@ -82,9 +83,11 @@ class Push:
     """Where metrics are pushed, and how often.
 
     Attributes:
-        endpoint: base URL of an OTLP receiver; for HTTP ``/v1/metrics`` is appended.
+        endpoint: base URL of an OTLP receiver; for HTTP ``/v1/metrics`` is appended, unless it is
+            the one that ``OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`` names.
         interval_seconds: between two collections.
-        timeout_seconds: bound on one attempt to deliver.
+        timeout_seconds: bound on one attempt to deliver, where ``OTEL_EXPORTER_OTLP_TIMEOUT`` is
+            not set.
         prepare: changes each collection before it is pushed.
         protocol: ``http/protobuf`` or ``grpc``; None takes ``OTEL_EXPORTER_OTLP_PROTOCOL``, and
             HTTP where that is not set.
@@ -137,7 +140,9 @@ class Telemetry:
         if push and push.endpoint and _push_allowed(os.environ):
             self.push = _queue(push)
             pushing = PeriodicExportingMetricReader(
-                QueueingExporter(self.push, self._prepare(push.prepare)),
+                QueueingExporter(
+                    self.push, self._prepare(push.prepare), preferred_aggregation(os.environ)
+                ),
                 # never by itself: the SDK's thread ends at a CancelledError, and its locks do
                 # not outlive a fork
                 export_interval_millis=inf,
@@ -238,12 +243,12 @@ def _queue(push: Push) -> Queue[MetricsData]:
 def _sender(push: Push) -> Sender[MetricsData]:
     protocol = push.protocol or protocol_of(os.environ)
     files = check_files(os.environ, "METRICS")
+    seconds = timeout_of(os.environ, "METRICS", push.timeout_seconds)
     if protocol == HTTP:
-        url = signal_url(push.endpoint)
-        authority = files.get("CERTIFICATE")
-        return OtlpHttp(OTLPMetricExporter, url, push.timeout_seconds, authority)
+        url = metrics_url(push.endpoint, os.environ)
+        return OtlpHttp(OTLPMetricExporter, url, seconds, files.get("CERTIFICATE"))
     grpc = grpc_transport(protocol)
-    sender: Sender[MetricsData] = grpc.OtlpGrpc(grpc.METRICS, push.endpoint, push.timeout_seconds)
+    sender: Sender[MetricsData] = grpc.OtlpGrpc(grpc.METRICS, push.endpoint, seconds)
     return sender
 
 

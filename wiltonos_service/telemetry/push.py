@@ -27,6 +27,7 @@ from opentelemetry.sdk.metrics.export import (
     MetricExportResult,
     MetricsData,
 )
+from opentelemetry.sdk.metrics.view import Aggregation
 
 from wiltonos_service.telemetry.transport import (
     Attempt,
@@ -293,10 +294,16 @@ class QueueingExporter(MetricExporter):
     Args:
         queue: delivers them.
         prepare: changes each collection before it is queued; must not block.
+        aggregation: that of instruments no view speaks of, by their class.
     """
 
-    def __init__(self, queue: Queue[MetricsData], prepare: Prepare | None = None) -> None:
-        super().__init__(preferred_temporality=dict(CUMULATIVE))
+    def __init__(
+        self,
+        queue: Queue[MetricsData],
+        prepare: Prepare | None = None,
+        aggregation: dict[type, Aggregation] | None = None,
+    ) -> None:
+        super().__init__(dict(CUMULATIVE), aggregation)
         self._prepare = prepare
         self._queue = queue
 

@@ -21,6 +21,7 @@ from wiltonos_service.telemetry.provider import (
     sdk_disabled,
 )
 from wiltonos_service.telemetry.push import PushHealth, Queue
+from wiltonos_service.telemetry.standard import timeout_of
 from wiltonos_service.telemetry.transport import Sender
 
 Spans = Sequence[ReadableSpan]
@@ -113,11 +114,10 @@ class _QueueingSpans(SpanExporter):
 def _sender(push: TracePush) -> Sender[Spans]:
     protocol = protocol_of(os.environ, "TRACES")
     files = check_files(os.environ, "TRACES")
+    seconds = timeout_of(os.environ, "TRACES", push.timeout_seconds)
     if protocol == HTTP:
         url = push.url or signal_url(push.endpoint, TRACES_PATH)
-        return OtlpHttp(OTLPSpanExporter, url, push.timeout_seconds, files.get("CERTIFICATE"))
+        return OtlpHttp(OTLPSpanExporter, url, seconds, files.get("CERTIFICATE"))
     grpc = grpc_transport(protocol)
-    sender: Sender[Spans] = grpc.OtlpGrpc(
-        grpc.TRACES, push.url or push.endpoint, push.timeout_seconds
-    )
+    sender: Sender[Spans] = grpc.OtlpGrpc(grpc.TRACES, push.url or push.endpoint, seconds)
     return sender

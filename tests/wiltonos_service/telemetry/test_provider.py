@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 
+from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
 from wiltonos_service.telemetry.push import PushHealth
 from wiltonos_service.telemetry.scrape import StockReader
@@ -96,6 +97,59 @@ def test_headers_and_compression_come_from_the_environment(
     Telemetry(IDENTITY, push=Push(receiver.endpoint, 60)).shutdown()
     assert receiver.received[0].headers["authorization"] == "Bearer abc"
     assert receiver.received[0].headers["content-encoding"] == "gzip"
+
+
+def test_address_of_the_metrics_alone_is_used_as_it_is(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The specification appends ``v1/metrics`` to the address of all signals only."""
+    endpoint = f"{receiver.endpoint}/tenant/metrics"
+    Telemetry(IDENTITY, push=Push(endpoint, 60)).shutdown()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", endpoint)
+    Telemetry(IDENTITY, push=Push(endpoint, 60)).shutdown()
+    assert [received.path for received in receiver.received] == [
+        "/tenant/metrics/v1/metrics",
+        "/tenant/metrics",
+    ]
+
+
+@pytest.mark.parametrize("signal", ["", "METRICS_"])
+def test_timeout_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, signal: str) -> None:
+    """In seconds, as the stock exporter of Python has it."""
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{signal}TIMEOUT", "0.05")
+    with black_hole() as endpoint:
+        telemetry = Telemetry(IDENTITY, push=Push(endpoint, 60))
+        before = time.monotonic()
+        assert not telemetry.flush(10)
+        # the default would take two seconds
+        assert time.monotonic() - before < 1.5
+        telemetry.shutdown()
+
+
+@pytest.mark.parametrize("timeout", ["soon", "0", "nan"])
+def test_timeout_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, timeout: str) -> None:
+    """Before the first push."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", timeout)
+    with pytest.raises(SettingsError, match=f"OTEL_EXPORTER_OTLP_TIMEOUT={timeout}: "):
+        Telemetry(IDENTITY, push=Push("http://127.0.0.1:1", 60))
+
+
+def test_histograms_are_exponential_where_the_environment_prefers_it(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider of ours is the global one, so the histograms of others go through it too."""
+    name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+    for preference in ("base2_exponential_bucket_histogram", "explicit_bucket_histogram"):
+        monkeypatch.setenv(name, preference)
+        telemetry = Telemetry(IDENTITY, push=Push(receiver.endpoint, 60))
+        telemetry.provider.get_meter("test").create_histogram("size").record(1)
+        telemetry.shutdown()
+    assert [
+        metric.WhichOneof("data")
+        for received in receiver.received
+        for metric in received.metrics()
+        if metric.name == "size"
+    ] == ["exponential_histogram", "histogram"]
 
 
 def test_no_sample_is_lost_while_the_receiver_restarts(receiver: OtlpReceiver) -> None:

@@ -1,0 +1,56 @@
+"""What the standard variables say and no stock exporter reads for us (OpenTelemetry, OTLP)."""
+
+from collections.abc import Mapping
+
+from opentelemetry.sdk.metrics import Histogram
+from opentelemetry.sdk.metrics.view import Aggregation, ExponentialBucketHistogramAggregation
+
+from wiltonos_service.errors import SettingsError
+from wiltonos_service.telemetry.otlp import signal_url
+
+EXPONENTIAL = "base2_exponential_bucket_histogram"
+
+
+def metrics_url(endpoint: str, environ: Mapping[str, str]) -> str:
+    """The address that metrics are posted to.
+
+    Where the variable of the metrics alone names the endpoint, that is the address as it is; any
+    other is the base address of a receiver.
+    """
+    of_metrics = environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+    return endpoint if endpoint == of_metrics else signal_url(endpoint)
+
+
+def timeout_of(environ: Mapping[str, str], signal: str, default_seconds: float) -> float:
+    """The bound on one attempt to deliver: seconds, as the stock exporters of Python read it.
+
+    Args:
+        environ: the environment.
+        signal: METRICS or TRACES, whose own variable wins.
+        default_seconds: the bound where neither variable is set.
+
+    Raises:
+        SettingsError: that is no positive number; the text names the variable.
+    """
+    for name in (f"OTEL_EXPORTER_OTLP_{signal}_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"):
+        if text := environ.get(name):
+            return _seconds(name, text)
+    return default_seconds
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise SettingsError(f"{name}={text}: no positive number of seconds; correct it")
+    return seconds
+
+
+def preferred_aggregation(environ: Mapping[str, str]) -> dict[type, Aggregation]:
+    """How instruments are aggregated that no view speaks of."""
+    preferred = environ.get("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "")
+    if preferred.strip().lower() != EXPONENTIAL:
+        return {}
+    return {Histogram: ExponentialBucketHistogramAggregation()}
