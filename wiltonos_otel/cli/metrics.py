@@ -185,7 +185,7 @@ def build() -> None:
     """Build the programs of the native stack and their tools, unless they are in the cache."""
     from wiltonos_otel.stack import native
     from wiltonos_otel.stack.console import Speaker
-    from wiltonos_otel.stack.native import recipes
+    from wiltonos_otel.stack.native import cache, recipes
     from wiltonos_otel.stack.native.build import build_all
 
     speaker = Speaker()
@@ -195,6 +195,8 @@ def build() -> None:
             native.build(recipes.prometheus_ui(), os.environ, watcher)
         except native.BuildError as error:
             speaker.say(f"Prometheus will run without its web UI: {error}")
+            return
+    speaker.say(f"All built, in {cache.directory(os.environ)}.")
 
 
 def _plan(config: Path | None) -> "Plan":

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ports import free_offset
+from wiltonos_otel.stack.native import recipes
 
 WT = Path(sys.executable).with_name("wt")
 
@@ -115,3 +116,15 @@ def test_pin_without_docker_is_one_line(env: dict[str, str], tmp_path: Path) -> 
     assert code == 1
     assert said.startswith("wt: no digest was written")
     assert "\n" not in said
+
+
+def test_build_says_where_the_programs_are_when_all_are_there(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    """Silence would leave open whether it did anything."""
+    kept = tmp_path / "wiltonos" / "native"
+    for recipe in (*recipes.programs(), *recipes.extras()):
+        for file in recipe.produces:
+            (kept / recipe.directory / file).parent.mkdir(parents=True, exist_ok=True)
+            (kept / recipe.directory / file).touch()
+    assert wt({**env, "XDG_CACHE_HOME": str(tmp_path)}, "build") == (0, f"All built, in {kept}.")
