@@ -67,6 +67,9 @@ class DeadMansSwitch:
                     await self.check()
             except StoreError as error:
                 log.warning("heartbeat cannot be checked", error=str(error))
+            except Exception:
+                # a defect must not end the watch: nobody else would notice the silence
+                log.exception("heartbeat not checked")
             await self._sleep(
                 min(LOOK_SECONDS, self.timeout_seconds / 10 or LOOK_SECONDS), stopping
             )

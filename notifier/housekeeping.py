@@ -50,6 +50,9 @@ class Housekeeping:
                     await self._sweep()
             except StoreError as error:
                 log.warning("housekeeping failed", error=str(error))
+            except Exception:
+                # a defect must not end it: the backlog would look as it did then for ever
+                log.exception("housekeeping failed")
             with_end = asyncio.create_task(stopping.wait())
             await asyncio.wait({with_end}, timeout=pause)
             with_end.cancel()

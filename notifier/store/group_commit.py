@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from notifier.errors import BusyError, StoreError
 
@@ -19,6 +20,8 @@ Result = TypeVar("Result")
 Apply = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 # one transaction must stay short, or its line waits longer than Alertmanager does
 LONGEST_BATCH = 256
+# no item is at fault, and trying each by itself would only take longer
+_AWAY = (OperationalError, InterfaceError, NoConnection)
 
 
 class Line(Generic[Item, Result]):
@@ -89,13 +92,13 @@ class Line(Generic[Item, Result]):
         try:
             results = await self._transact(lambda connection: self._apply(connection, items))
         except Exception as error:  # noqa: BLE001 - every error belongs to whoever waits for it
-            if len(batch) > 1 and not isinstance(error, OperationalError | InterfaceError):
+            if len(batch) > 1 and not isinstance(error, _AWAY):
                 # one of them may be at fault: it must not take the others with it
                 for one in batch:
                     await self._commit([one])
                 return
             for _, future in batch:
-                _fail(future, _as_store_error(error))
+                _fail(future, as_store_error(error))
             return
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
@@ -110,9 +113,12 @@ def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:
             future.exception()
 
 
-def _as_store_error(error: Exception) -> Exception:
+def as_store_error(error: Exception) -> Exception:
+    """What the database says, in our words; a defect stays what it is."""
     if isinstance(error, DBAPIError):
         return StoreError(f"the database refuses: {error.orig}")
+    if isinstance(error, NoConnection):
+        return StoreError("the database does not answer: all connections are busy")
     if isinstance(error, OSError):
         return StoreError(f"the database cannot be reached: {error.strerror or error}")
     return error

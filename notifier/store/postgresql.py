@@ -38,14 +38,24 @@ class Postgresql:
         await self._engine.dispose()
 
 
-async def open_postgresql(url: str) -> Postgresql:
+# a reader that waits longer for a connection is told that the database does not answer
+PATIENCE_SECONDS = 5.0
+
+
+async def open_postgresql(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Postgresql:
     """Connect and migrate.
+
+    Args:
+        url: the database.
+        patience_seconds: how long to wait for one of the connections to be free.
 
     Raises:
         StoreError: the server cannot be reached, or a newer program made the tables.
     """
     target = make_url(url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(target, pool_size=8, max_overflow=4, pool_pre_ping=True)
+    engine = create_async_engine(
+        target, pool_size=8, max_overflow=4, pool_pre_ping=True, pool_timeout=patience_seconds
+    )
     try:
         async with engine.begin() as connection:
             await connection.run_sync(migrate)

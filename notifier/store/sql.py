@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
-from notifier.errors import StoreError
 from notifier.incident import Phase
 from notifier.planner import Plan, Planner
 from notifier.store import digests, letters, outbox, queries, retention
@@ -27,7 +25,7 @@ from notifier.store.base import (
     Settlement,
 )
 from notifier.store.database import Database, open_database
-from notifier.store.group_commit import Line
+from notifier.store.group_commit import Line, as_store_error
 from notifier.store.instants import to_micros
 
 R = TypeVar("R")
@@ -211,10 +209,11 @@ class SqlStore:
     async def _read(self, work: Callable[[Connection], R]) -> R:
         try:
             return await self._database.read(work)
-        except DBAPIError as error:
-            raise StoreError(f"the database refuses: {error.orig}") from None
-        except OSError as error:
-            raise StoreError(f"the database cannot be reached: {error}") from None
+        except Exception as error:
+            known = as_store_error(error)
+            if known is error:
+                raise
+            raise known from None
 
 
 def _apply(connection: Connection, works: Sequence[Callable[[Connection], Any]]) -> Sequence[Any]:

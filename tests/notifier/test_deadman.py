@@ -54,6 +54,29 @@ async def test_it_arms_at_the_first_heartbeat(memory: SqlStore) -> None:
     assert await rig.after(TIMEOUT) == [AlertStatus.FIRING]
 
 
+async def test_a_defect_does_not_end_the_watch(memory: SqlStore) -> None:
+    """What cannot be said is said at the next look."""
+    rig = Rig(memory)
+    said, failures = asyncio.Event(), [RuntimeError("defect")]
+
+    async def announce(_status: AlertStatus) -> None:
+        if failures:
+            raise failures.pop()
+        said.set()
+
+    rig.switch.announce = announce
+    await rig.switch.start()
+    await rig.switch.beat()
+    stopping = asyncio.Event()
+    task = asyncio.create_task(rig.switch.run(stopping))
+    async with asyncio.timeout(20):
+        while not said.is_set():
+            await asyncio.sleep(0.01)
+            await rig.clock.advance(TIMEOUT)
+    stopping.set()
+    await task
+
+
 async def test_the_next_heartbeat_ends_it(memory: SqlStore) -> None:
     """The end is said once, and the next silence is another alarm."""
     rig = Rig(memory)

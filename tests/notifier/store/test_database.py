@@ -1,5 +1,6 @@
 """Opening the database: the lock, the migrations, and what is refused."""
 
+import asyncio
 import sqlite3
 import stat
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from notifier.errors import StoreError
 from notifier.planner import Planner
-from notifier.store import open_store
+from notifier.store import SqlStore, open_store
 from notifier.store.database import open_database
 from notifier.store.migrate import migrate
 from notifier.store.tables import metadata
@@ -54,6 +55,33 @@ async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> No
         # the server is shared with the tests that follow
         await database.write(lambda c: c.execute(text(SET_VERSION), {"version": version}))
         await database.close()
+
+
+async def test_connections_that_are_all_busy_are_an_answer(postgresql: str) -> None:
+    """A server that hangs is a database that is away, for readers and for writers."""
+    pytest.importorskip("asyncpg")
+    from notifier.store.postgresql import open_postgresql  # noqa: PLC0415 - an optional extra
+
+    database = await open_postgresql(f"{postgresql}/postgres", patience_seconds=0.1)
+    store = SqlStore(database, Planner(), waiting_line=1)
+    held = [asyncio.create_task(database.read(_sleep)) for _ in range(12)]
+    try:
+        with pytest.raises(StoreError, match="all connections are busy"):
+            await _read_for_ever(store)
+        with pytest.raises(StoreError, match="all connections are busy"):
+            await store.write_meta("x", "y")
+    finally:
+        await asyncio.gather(*held)
+        await store.close()
+
+
+async def _read_for_ever(store: SqlStore) -> None:
+    while True:
+        await store.read_meta("x")
+
+
+def _sleep(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_sleep(2)"))
 
 
 async def test_a_second_process_on_one_file_is_refused(tmp_path: Path) -> None:
