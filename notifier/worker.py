@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 # requests of one channel that may be under way at once, so that one that hangs stops no other
 LANES = 4
+# where a chat cannot be asked for a post whose answer was lost, only one is under way at a time: a
+# kill then costs one duplicate. One that hangs holds the others up for so long
+POSTING = frozenset({Operation.POST, Operation.REPLY})
+HANG_SECONDS = 3.0
 POLL_SECONDS = 1.0
 # after a look that found nothing: a storm of webhooks must not become a storm of looks
 BREATH_SECONDS = 0.05
@@ -86,6 +90,8 @@ class ChannelWorker:
     _news: bool = False
     _listening: bool = False
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    # posts that could not be looked up, and when they began
+    _blind: dict[asyncio.Task[None], float] = field(default_factory=dict)
     _remembers: bool = False
     _claims: int = 0
     # from when to when the budgets did not let everything through
@@ -210,6 +216,8 @@ class ChannelWorker:
         self._count_limit(claim)
         task = asyncio.create_task(self._work_safely(claim))
         self._under_way.add(task)
+        if claim.operation in POSTING and not self.outlet.deliverer.can_find:
+            self._blind[task] = now
         task.add_done_callback(self._done)
         # let it spend its budget before the next one is asked for
         await asyncio.sleep(0)
@@ -225,17 +233,22 @@ class ChannelWorker:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
+        self._blind.pop(task, None)
         self._wake.set()
 
     def _allowance(self) -> tuple[Allowance, float]:
-        """What the budgets let through now, and how long until they let through more; 0 if all."""
+        """What may be sent now, and how long until more may; 0 if all."""
         allowed = self.outlet.deliverer.next_allowed
         normal = {each: allowed(each) for each in SENDING}
         urgent = {each: allowed(each, urgent=True) for each in SENDING}
         # asked for after the budgets, whose earliest answer is the time at which they were asked
         now = self.clock.monotonic()
+        self._note_limit(now, limited=_due(normal, now) != SENDING)
+        if self._blind:
+            held = max(self._blind.values()) + HANG_SECONDS
+            for times in (normal, urgent):
+                times.update({each: max(times[each], held) for each in POSTING})
         allowance = Allowance(_due(normal, now), _due(urgent, now), probing=bool(self.stopped))
-        self._note_limit(now, limited=allowance.normal != SENDING)
         later = [at - now for at in (*normal.values(), *urgent.values()) if at > now]
         return allowance, min(later, default=0.0)
 

@@ -60,6 +60,7 @@ class DiscordHook:
     """
 
     can_edit = True
+    can_find = False
 
     def __init__(
         self,

@@ -44,6 +44,11 @@ class Deliverer(Protocol):
         """Whether a delivered message can be changed (a plain Slack webhook cannot)."""
         ...
 
+    @property
+    def can_find(self) -> bool:
+        """Whether a post whose answer was lost can be looked up (a webhook cannot)."""
+        ...
+
     async def post(self, message: Rendered) -> Outcome:
         """Post a new message."""
         ...

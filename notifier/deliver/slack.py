@@ -52,6 +52,7 @@ class SlackBot:
     """
 
     can_edit = True
+    can_find = True
 
     def __init__(
         self,
@@ -270,6 +271,7 @@ class SlackHook:
     """
 
     can_edit = False
+    can_find = False
 
     def __init__(
         self, *, secret: Secret, session: aiohttp.ClientSession, clock: Clock, pace: Pace

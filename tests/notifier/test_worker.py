@@ -10,15 +10,18 @@ import pytest
 from notifier.clock import SystemClock
 from notifier.deliver.protocol import Operation
 from notifier.testing import (
+    FaultKind,
     answer,
     cut_after,
     cut_before,
     discord_error,
     hang_after,
+    hang_before,
     rate_limited,
     slack_error,
 )
 from notifier.testing.webhooks import Body, alert, webhook
+from notifier.worker import HANG_SECONDS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
@@ -95,6 +98,34 @@ async def test_what_passes_is_tried_again(start: Callable[..., Any], fault: Any)
     await run.delivered()
     assert len(run.slack_messages()) == 1
     assert "fake-token" not in str(await run.get("/api/v1/incidents"))
+
+
+async def test_one_post_at_a_time_where_a_lost_one_cannot_be_looked_up(
+    start: Callable[..., Any], eventually: Callable[..., Awaitable[None]]
+) -> None:
+    """Discord has one under way until that hangs, so that a kill doubles one; Slack has more."""
+    run = await start()
+    for chat in (run.slack, run.discord):
+        chat.faults.always("away", hang_before())
+    for name in "ABC":
+        await run.post(webhook(alert(name, starts_at=START), group_key=name))
+
+    def begun(chat: Any) -> int:
+        return int(chat.faults.met[FaultKind.HANG_BEFORE, Operation.POST])
+
+    def posts(chat: Any, count: int) -> Callable[[], Awaitable[bool]]:
+        async def it_has() -> bool:
+            return begun(chat) >= count
+
+        return it_has
+
+    clock = SystemClock()
+    await eventually(posts(run.discord, 1))
+    first = clock.monotonic()
+    await eventually(posts(run.slack, 3))
+    assert begun(run.discord) == 1
+    await eventually(posts(run.discord, 2))
+    assert clock.monotonic() - first > HANG_SECONDS / 2
 
 
 class _SetClock(SystemClock):

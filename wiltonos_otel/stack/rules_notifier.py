@@ -76,10 +76,10 @@ def alerts(policy: Policy) -> tuple[Alert, ...]:
 
 def _late() -> Alert:
     """A latency that was beyond the bound, counted from the alert's own start."""
-    beyond = f"{LATENCY}_count - ignoring (le) {LATENCY}_bucket{{{_WITHIN}}}"
+    within = f"ignoring (le) {LATENCY}_bucket{{{_WITHIN}}}"
     grown = (
-        f"increase({LATENCY}_count[{LATE_WINDOW}])"
-        f" - ignoring (le) increase({LATENCY}_bucket{{{_WITHIN}}}[{LATE_WINDOW}])"
+        f"increase({LATENCY}_count[{LATE_WINDOW}])\n"
+        f"  - ignoring (le) increase({LATENCY}_bucket{{{_WITHIN}}}[{LATE_WINDOW}])"
     )
     return Alert(
         name="WiltonosNotifierLate",
@@ -87,7 +87,10 @@ def _late() -> Alert:
             f"sum by (job, instance, channel) (\n"
             f"  {grown} > 0.5\n"
             # a histogram appears with its first value, of which increase() knows nothing
-            f"  or ({beyond} unless {LATENCY}_count offset {LATE_WINDOW}) > 0\n"
+            f"  or (\n"
+            f"    {LATENCY}_count - {within}\n"
+            f"    unless {LATENCY}_count offset {LATE_WINDOW}\n"
+            f"  ) > 0\n"
             f")"
         ),
         severity=Severity.WARNING,
