@@ -70,6 +70,10 @@ class Follower:
             except (SilenceError, StoreError) as error:
                 wait = min(wait * 2, SLOWEST_SECONDS)
                 self._say(str(error))
+            except Exception:
+                # a defect must not end it: acknowledgements would run out without a word
+                log.exception("silences not followed")
+                wait = min(wait * 2, SLOWEST_SECONDS)
             await self._sleep(wait, stopping)
 
     async def look(self) -> None:
