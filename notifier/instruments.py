@@ -42,8 +42,11 @@ class Instruments:
         self._backlog: Callable[[], Backlog | None] = lambda: None
         self._now: Callable[[], datetime] | None = None
         self._stopped: Mapping[str, str] = {}
-        self._accepted = meter.create_counter(
+        # counted here and read at a collection: a call of the SDK is a tenth of accepting a webhook
+        self._accepted = dict.fromkeys(Reason, 0)
+        meter.create_observable_counter(
             "wiltonos.notifier.accepted",
+            [self._see_accepted],
             "{notification}",
             "Webhooks that were committed, by what they said.",
         )
@@ -104,8 +107,7 @@ class Instruments:
 
     def accepted(self, reasons: Iterable[Reason]) -> None:
         """A webhook was committed; what it said first counts."""
-        said = min(reasons, key=_RANKS.__getitem__)
-        self._accepted.add(1, {"reason": said.value})
+        self._accepted[min(reasons, key=_RANKS.__getitem__)] += 1
 
     def refused(self, why: str) -> None:
         """A webhook was turned away."""
@@ -162,8 +164,6 @@ class Instruments:
             self._refused.add(0, {"reason": why})
         for ping in Ping:
             self._alive.add(0, {"outcome": ping.value})
-        for reason in Reason:
-            self._accepted.add(0, {"reason": reason.value})
         for channel in self._channels:
             self._duplicates.add(0, {"channel": channel})
             self._digests.add(0, {"channel": channel})
@@ -189,6 +189,10 @@ class Instruments:
             ("channel.stopped", "{channel}", "1 = the destination is dead.", self._see_stopped),
         ):
             meter.create_observable_gauge(f"wiltonos.notifier.{name}", [observe], unit, description)
+
+    def _see_accepted(self, _options: CallbackOptions) -> Iterable[Observation]:
+        for reason, count in self._accepted.items():
+            yield Observation(count, {"reason": reason.value})
 
     def _see_backlog(self, _options: CallbackOptions) -> Iterable[Observation]:
         backlog = self._backlog()

@@ -68,7 +68,7 @@ class Line(Generic[Item, Result]):
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._wake.set()
-        return await asyncio.shield(future)
+        return await future
 
     async def close(self) -> None:
         """Commit what waits, then stop."""
