@@ -193,6 +193,8 @@ def read_file(file: Path) -> Tree:
         return tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: not TOML that can be read: nested too deeply") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
 

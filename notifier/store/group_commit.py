@@ -31,6 +31,8 @@ class Line(Generic[Item, Result]):
         transact: runs a function in one committed transaction.
         apply: does the work of a whole batch on its connection.
         bound: how many may wait; None for work that the notifier gives itself.
+        weigh: the bytes of an item.
+        heaviest: how many bytes may wait; one item is always taken.
     """
 
     def __init__(
@@ -38,10 +40,15 @@ class Line(Generic[Item, Result]):
         transact: Callable[[Callable[[Connection], Sequence[Result]]], Awaitable[Sequence[Result]]],
         apply: Apply[Item, Result],
         bound: int | None,
+        weigh: Callable[[Item], int] = lambda _item: 0,
+        heaviest: int = 0,
     ) -> None:
         self._transact = transact
         self._apply = apply
         self._bound = bound
+        self._weigh = weigh
+        self._heaviest = heaviest
+        self._weight = 0
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._wake = asyncio.Event()
         self._task = asyncio.create_task(self._drain())
@@ -65,6 +72,10 @@ class Line(Generic[Item, Result]):
             raise StoreError("the notifier is stopping")
         if self._bound is not None and len(self._waiting) >= self._bound:
             raise BusyError(f"{len(self._waiting)} webhooks already wait for a commit")
+        weight = self._weigh(item)
+        if self._waiting and self._weight + weight > self._heaviest:
+            raise BusyError(f"webhooks of {self._weight} bytes already wait for a commit")
+        self._weight += weight
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._wake.set()
@@ -85,7 +96,9 @@ class Line(Generic[Item, Result]):
                 await self._wake.wait()
                 continue
             count = min(len(self._waiting), LONGEST_BATCH)
-            await self._commit([self._waiting.popleft() for _ in range(count)])
+            batch = [self._waiting.popleft() for _ in range(count)]
+            self._weight -= sum(self._weigh(item) for item, _ in batch)
+            await self._commit(batch)
 
     async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         items = [item for item, _ in batch]

@@ -29,6 +29,8 @@ from notifier.store.group_commit import Line, as_store_error
 from notifier.store.instants import to_micros
 
 R = TypeVar("R")
+# bytes of webhooks that may wait for a commit: four of the largest by default
+HEAVIEST_LINE = 64 * 1024 * 1024
 
 
 class SqlStore:
@@ -44,7 +46,9 @@ class SqlStore:
         self._database = database
         self._closed = False
         self._step = Accepting(planner, database.dialect)
-        self._accepting: Line[Ingest, Plan] = Line(database.write, self._step, waiting_line)
+        self._accepting: Line[Ingest, Plan] = Line(
+            database.write, self._step, waiting_line, lambda ingest: len(ingest.body), HEAVIEST_LINE
+        )
         self._calls: Line[Callable[[Connection], Any], Any] = Line(database.write, _apply, None)
 
     @property

@@ -81,9 +81,9 @@ class Receiver:
         return response
 
     async def _webhook(self, request: web.Request, traceparent: str) -> web.Response:
-        body, whole = await self._read(request)
-        if not whole:
-            return await self._refuse(413, "too_large", self._too_large(), body)
+        body = await self._body(request)
+        if isinstance(body, web.Response):
+            return body
         try:
             notification = parse(body, traceparent)
         except PayloadError as error:
@@ -98,9 +98,9 @@ class Receiver:
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """``POST /api/v1/heartbeat``: an empty body, or a webhook in which something fires."""
-        body, whole = await self._read(request)
-        if not whole:
-            return await self._refuse(413, "too_large", self._too_large(), body)
+        body = await self._body(request)
+        if isinstance(body, web.Response):
+            return body
         try:
             alerts = parse(body).alerts if body.strip() else None
         except PayloadError as error:
@@ -167,6 +167,21 @@ class Receiver:
 
     def _too_large(self) -> str:
         return f"the body is larger than max_body_bytes = {self.max_body_bytes} in [notifier]"
+
+    async def _body(self, request: web.Request) -> bytes | web.Response:
+        """The body, or how one was refused that is too large or cannot be read."""
+        try:
+            body, whole = await self._read(request)
+        except web.RequestPayloadError as error:
+            # else aiohttp reads the rest after our answer, fails once more and logs a traceback
+            request.content.feed_eof()
+            detail = f"the body cannot be read: {' '.join(str(error).split())}"
+            refusal = await self._refuse(400, "payload", detail, b"")
+            refusal.force_close()
+            return refusal
+        if not whole:
+            return await self._refuse(413, "too_large", self._too_large(), body)
+        return body
 
     async def _read(self, request: web.Request) -> tuple[bytes, bool]:
         """The body; or its beginning and False when it is too large."""

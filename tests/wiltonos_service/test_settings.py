@@ -60,6 +60,7 @@ def test_offset_that_leaves_the_port_range_is_wrong_usage() -> None:
         ('[coherence]\ntarget = "high"\n', r"\[coherence\] target: .*valid number"),
         ("coherence = 1\n", r"must be a table: \[coherence\]"),
         ("[coherence\n", "not TOML"),
+        (f"a = {'[' * 5000}", "nested too deeply"),
         ("[coherence]\nmax_rate_per_minute = 2.4\n", r"2.4/60 × 30 = 1.2"),
         ('[exporter]\nlisten = "9464"\n', "is not host:port"),
     ],

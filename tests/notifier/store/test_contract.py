@@ -28,6 +28,7 @@ from notifier.store.base import (
     RowState,
 )
 from notifier.store.letters import DESTINATION_DEAD, KEPT_INGEST_LETTERS
+from notifier.store.sql import HEAVIEST_LINE
 from notifier.testing.webhooks import Body, alert, encoded, webhook
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -143,6 +144,17 @@ async def test_a_full_line_is_refused(make_store: Callable[..., Any]) -> None:
     busy = [end for end in ends if isinstance(end, BusyError)]
     assert len(busy) == 5
     assert len((await store.incidents())[0]) == 3
+
+
+async def test_a_heavy_line_is_refused(make_store: Callable[..., Any]) -> None:
+    """Few webhooks that are large must not fill the memory either; one is always taken."""
+    store = await make_store()
+    raw = encoded(firing())
+    heavy = Ingest(parse(raw), raw.ljust(HEAVIEST_LINE // 2), NOW)
+    ends = await asyncio.gather(*(store.accept(heavy) for _ in range(4)), return_exceptions=True)
+    assert [isinstance(end, BusyError) for end in ends] == [False, False, True, True]
+    heaviest = Ingest(parse(raw), raw.ljust(HEAVIEST_LINE * 2), NOW)
+    assert isinstance(await store.accept(heaviest), Plan)
 
 
 async def test_resolve_before_firing_creates_no_message(store: SqlStore) -> None:

@@ -171,4 +171,9 @@ async def test_any_body_is_answered_200_or_400(start: Callable[..., Any]) -> Non
     for body in [*bodies, b"", b"\x00", b"[" * 10_000, b'{"a":' * 5_000]:
         async with run.http.post(f"{run.base}/api/v1/alertmanager", data=body) as response:
             assert response.status in {200, 400}
+    for encoding in ("gzip", "deflate", "br"):
+        headers = {"Content-Encoding": encoding}
+        url = f"{run.base}/api/v1/alertmanager"
+        async with run.http.post(url, data=b"xx", headers=headers) as response:
+            assert response.status == 400, encoding
     await run.post(GOOD)
