@@ -44,12 +44,6 @@ class Instruments:
         self._stopped: Mapping[str, str] = {}
         # counted here and read at a collection: a call of the SDK is a tenth of accepting a webhook
         self._accepted = dict.fromkeys(Reason, 0)
-        meter.create_observable_counter(
-            "wiltonos.notifier.accepted",
-            [self._see_accepted],
-            "{notification}",
-            "Webhooks that were committed, by what they said.",
-        )
         self._refused = meter.create_counter(
             "wiltonos.notifier.refused", "{notification}", "Webhooks that were not committed."
         )
@@ -176,6 +170,12 @@ class Instruments:
                 self._attempts.add(0, {"channel": channel, "outcome": outcome.value})
 
     def _observe(self, meter: Meter) -> None:
+        meter.create_observable_counter(
+            "wiltonos.notifier.accepted",
+            [self._see_accepted],
+            "{notification}",
+            "Webhooks that were committed, by what they said.",
+        )
         for name, unit, description, observe in (
             (
                 "config.refused",
