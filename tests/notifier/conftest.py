@@ -1,11 +1,6 @@
 """What the notifier's tests share: both databases, and a service under test."""
 
 import asyncio
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from benchmarks.postgresql import installed, server
 from notifier.app import NotifierService
 from notifier.clock import SystemClock
 from notifier.planner import Planner, Route
@@ -28,44 +24,14 @@ from notifier.testing.slack import CHANNEL
 from notifier.testing.webhooks import encoded
 from wiltonos_otel.stack.rules_check import find
 
-DIRECTORIES = ("/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/16/bin",
-               "/usr/lib/postgresql/15/bin", "/usr/local/bin")  # fmt: skip
-
-
-def _program(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(DIRECTORIES))
-
-
-def _as_server(*command: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run as an unprivileged user: PostgreSQL refuses root."""
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        more |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    return subprocess.run(command, check=True, capture_output=True, text=True, **more)
-
 
 @pytest.fixture(scope="session")
-def postgresql(unused_tcp_port_factory: Callable[[], int]) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of a real server on a free port, without the database's name."""
-    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
-    if initdb is None or pg_ctl is None:
+    if not installed():
         pytest.skip("PostgreSQL's initdb and pg_ctl are not installed on this machine")
-    # nobody must be able to enter it, which pytest's own directories forbid
-    base = Path(tempfile.mkdtemp(prefix="notifier-postgresql-"))
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(base, "nobody")
-        data, port = str(base / "data"), unused_tcp_port_factory()
-        _as_server(initdb, "-D", data, "-U", "wiltonos", "-A", "trust", "-E", "UTF8", cwd=base)
-        options = f"-p {port} -k {base} -c listen_addresses=127.0.0.1 -c shared_buffers=16MB"
-        log = str(base / "log")
-        _as_server(pg_ctl, "-D", data, "-w", "-l", log, "-o", options, "start", cwd=base)
-        try:
-            yield f"postgresql://wiltonos@127.0.0.1:{port}"
-        finally:
-            _as_server(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop", cwd=base)
-    finally:
-        shutil.rmtree(base)
+    with server() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
