@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 log = logging.getLogger(__name__)
 
 WRITER = Path(__file__).with_name("writer.py")
-# DESIGN section 6: hold time + 3 s from the excursion to both chats; the slack is this machine's
+# promised: hold time + 3 s from the excursion to both chats; the slack is this machine's
 LATENCY_SECONDS = 3.0
 SLACK_SECONDS = 3.0
 JUMP_HOLD_SECONDS = 2
