@@ -7,16 +7,16 @@ edit that shows it holds the row, and it is made when its channel has nothing el
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
 from notifier import killpoints
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.deliver.charts import NO_LIBRARY, ChartError, can_draw
 from notifier.deliver.outcome import ChartEnd, Outcome, OutcomeKind
 from notifier.deliver.protocol import Chart, Charting, Operation
@@ -242,9 +242,9 @@ class ChartService:
 
     async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
         """Until there is news and it has settled, or so long."""
-        await _first(stopping.wait(), self._wake.wait(), self.clock.sleep(seconds))
+        await first_of(stopping.wait(), self._wake.wait(), self.clock.sleep(seconds))
         if self._wake.is_set():
-            await _first(stopping.wait(), self.clock.sleep(SETTLE_SECONDS))
+            await first_of(stopping.wait(), self.clock.sleep(SETTLE_SECONDS))
 
     def _say(self, subject: str, state: str) -> None:
         if not self._changes.changed(subject, state):
@@ -253,17 +253,6 @@ class ChartService:
             log.warning("no charts", subject=subject, problem=state)
         else:
             log.info("charts are back", subject=subject)
-
-
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Return when one of them does; the others are ended."""
-    tasks = [asyncio.ensure_future(each) for each in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _bounded(request: Awaitable[Outcome]) -> Outcome:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from notifier.alerts import AlertStatus
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.errors import StoreError
 from notifier.store.base import Store
 
@@ -70,9 +70,8 @@ class DeadMansSwitch:
             except Exception:
                 # a defect must not end the watch: nobody else would notice the silence
                 log.exception("heartbeat not checked")
-            await self._sleep(
-                min(LOOK_SECONDS, self.timeout_seconds / 10 or LOOK_SECONDS), stopping
-            )
+            wait = min(LOOK_SECONDS, self.timeout_seconds / 10 or LOOK_SECONDS)
+            await first_of(stopping.wait(), self.clock.sleep(wait))
 
     async def check(self) -> None:
         """Look whether the silence has lasted too long; another replica may have heard it."""
@@ -95,15 +94,3 @@ class DeadMansSwitch:
             await self.announce(AlertStatus.RESOLVED)
             await self.store.write_meta(SAID_DOWN, "no")
             self.down = False
-
-    async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
-        waits = [
-            asyncio.ensure_future(stopping.wait()),
-            asyncio.ensure_future(self.clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)

@@ -10,7 +10,7 @@ import structlog
 
 from notifier import killpoints
 from notifier.attempts import LEASE_SECONDS, Standing
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation, Rendered
 from notifier.errors import StoreError
@@ -71,7 +71,7 @@ class ChannelDigest:
             except Exception:
                 # a defect here must cost nothing but the digest
                 log.exception("digest failed", channel=self.outlet.name)
-            await self._sleep(stopping)
+            await first_of(stopping.wait(), self.clock.sleep(LOOK_SECONDS))
         await self._hand_over()
 
     async def look(self) -> None:
@@ -263,15 +263,3 @@ class ChannelDigest:
 
     def _lease(self) -> int:
         return to_micros(self.clock.now() + timedelta(seconds=LEASE_SECONDS))
-
-    async def _sleep(self, stopping: asyncio.Event) -> None:
-        waits = [
-            asyncio.ensure_future(stopping.wait()),
-            asyncio.ensure_future(self.clock.sleep(LOOK_SECONDS)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)

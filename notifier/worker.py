@@ -12,7 +12,7 @@ import structlog
 from notifier import killpoints
 from notifier.attempts import BACKOFF, LEASE_SECONDS, STORE_RETRY_SECONDS, Attempts, Standing
 from notifier.circuit import Circuit
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
@@ -329,18 +329,10 @@ class ChannelWorker:
         if wait.for_work and self._news:
             return
         self._listening = wait.for_work
-        waits = [
-            asyncio.ensure_future(stopping.wait()),
-            asyncio.ensure_future(self.clock.sleep(wait.seconds)),
-            asyncio.ensure_future(self._wake.wait()),
-        ]
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(stopping.wait(), self.clock.sleep(wait.seconds), self._wake.wait())
         finally:
             self._listening = False
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     def _say(self, subject: str, state: str) -> None:
         if not self._changes.changed(subject, state):

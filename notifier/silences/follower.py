@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from notifier.alerts import Alert, AlertStatus, Notification
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.errors import StoreError
 from notifier.incident import Incident, IncidentAlert, Quiet, QuietKind, Reason
 from notifier.planner import OWN_RECEIVER
@@ -74,7 +74,7 @@ class Follower:
                 # a defect must not end it: acknowledgements would run out without a word
                 log.exception("silences not followed")
                 wait = min(wait * 2, SLOWEST_SECONDS)
-            await self._sleep(wait, stopping)
+            await first_of(stopping.wait(), self.clock.sleep(wait))
 
     async def look(self) -> None:
         """Compare once; nothing is asked of Alertmanager while nothing fires.
@@ -171,18 +171,6 @@ class Follower:
         if silence_id != note.id:
             await self.store.note(replace(note, id=silence_id))
             await self.store.forget(note.id)
-
-    async def _sleep(self, seconds: float, stopping: asyncio.Event) -> None:
-        waits = [
-            asyncio.ensure_future(stopping.wait()),
-            asyncio.ensure_future(self.clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     def _say(self, problem: str) -> None:
         if not self._changes.changed("alertmanager", problem):
