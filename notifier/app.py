@@ -20,6 +20,7 @@ from notifier.building import make_apps, make_charts, make_guard, make_page_cont
 from notifier.channels import Channels, Surroundings
 from notifier.charting import ChartService
 from notifier.clock import Clock, SystemClock
+from notifier.committing import Committing
 from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
 from notifier.errors import StoreError
@@ -35,7 +36,7 @@ from notifier.store import Ingest, SqlStore, open_store
 from notifier.traces import Traces
 from notifier.web.api import Api
 from notifier.web.events import Changes
-from notifier.web.health import READY_SECONDS, Health
+from notifier.web.health import Health
 from notifier.web.inbox import Inbox
 from notifier.web.page import Page
 from notifier.web.receiver import INTAKES, Receiver
@@ -58,8 +59,6 @@ WORKER_GRACE_SECONDS = 5.0
 # passes from one thread to the other and back
 SWITCH_SECONDS = 0.0005
 UNAUTHORIZED = 401
-# meta key: when we last told the outside that all is well
-ALIVE_AT = "alive_at"
 
 log = structlog.get_logger(__name__)
 
@@ -181,6 +180,7 @@ class NotifierService:
         self.deadman = DeadMansSwitch(
             store, self.clock, self.table.heartbeat_timeout_seconds, self.announcer.alerting
         )
+        self.committing = Committing(store, self.clock)
         probes = Probes(store, self.clock)
         Receiver(
             store=store,
@@ -191,11 +191,12 @@ class NotifierService:
             refused=self._announce_refusal,
             beat=self.deadman.beat,
             probed=probes.take,
+            committing=self.committing,
             traces=self.traces,
         ).install(app)
         probes.install(app)
         Api(store, self.clock, self._wake).install(app)
-        Health(store, self.clock, self.degraded).install(app)
+        Health(self.committing.check, self.degraded).install(app)
         names = tuple(channel.name for channel in self.table.channels)
         look = make_page_context(self.loaded)
         self.silences = SilenceService(
@@ -275,6 +276,7 @@ class NotifierService:
             tasks = [
                 asyncio.create_task(self.alive.run(stopping)),
                 asyncio.create_task(self.deadman.run(stopping)),
+                asyncio.create_task(self.committing.run(stopping)),
                 asyncio.create_task(house.run(stopping)),
                 asyncio.create_task(charting.run(stopping)),
             ]
@@ -304,14 +306,7 @@ class NotifierService:
             return "alerting is down"
         if self.channels is None or not self.channels.working:
             return "a channel's worker has ended"
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await self.store.write_meta(ALIVE_AT, self.clock.now().isoformat())
-        except StoreError as error:
-            return str(error)
-        except TimeoutError:
-            return "the database does not commit"
-        return ""
+        return await self.committing.check()
 
     async def _take(self, ingest: Ingest) -> None:
         self._accepted(await self.store.accept(ingest))

@@ -14,6 +14,7 @@ from aiohttp import web
 from notifier import killpoints
 from notifier.alerts import AlertStatus
 from notifier.clock import Clock
+from notifier.committing import Committing
 from notifier.errors import BusyError, PayloadError, StoreError
 from notifier.instruments import Instruments
 from notifier.payload import parse
@@ -22,7 +23,6 @@ from notifier.probes import without_probes
 from notifier.store.base import Ingest, Store
 from notifier.traces import OFF, Traces, Webhook, accepted
 from notifier.web.documents import answer
-from wiltonos_service.logs import ChangeLog
 from wiltonos_service.redaction import redact
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,7 @@ class Receiver:
         refused: told why a body was refused for good.
         beat: commits a heartbeat.
         probed: commits the marks of probes.
+        committing: told whether webhooks can be committed.
         traces: makes the spans.
     """
 
@@ -59,10 +60,10 @@ class Receiver:
     refused: Callable[[str], Awaitable[None]]
     beat: Callable[[], Awaitable[None]]
     probed: Callable[[tuple[str, ...]], Awaitable[None]]
+    committing: Committing
     traces: Traces = OFF
 
     def __post_init__(self) -> None:
-        self._changes = ChangeLog()
         self._letters: list[float] = []
 
     def install(self, app: web.Application) -> None:
@@ -94,7 +95,7 @@ class Receiver:
             return await self._commit(self.probed(marks))
         if marks:
             await self._commit(self.probed(marks))
-        return await self._commit(self._accept(Ingest(told, body, self.clock.now())))
+        return await self._commit(self._accept(Ingest(told, body, self.clock.now())), len(body))
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """``POST /api/v1/heartbeat``: an empty body, or a webhook in which something fires."""
@@ -119,28 +120,30 @@ class Receiver:
         self.instruments.accepted(plan.step.reasons)
         self.accepted(plan)
 
-    async def _commit(self, work: Awaitable[None]) -> web.Response:
+    async def _commit(self, work: Awaitable[None], size: int = 0) -> web.Response:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await work
         except BusyError as error:
+            self.committing.refused(str(error))
             return self._unavailable("busy", str(error))
         except StoreError as error:
-            return self._unavailable("database", str(error))
+            return self._failed(str(error), size)
         except TimeoutError:
-            return self._unavailable("database", "the database takes too long to commit")
+            return self._failed("the database takes too long to commit", size)
         except Exception:
             # any other answer than 503 would make the sender give up
             log.exception("webhook failed")
             return self._unavailable("database", "unexpected error; see the log")
-        if self._changes.changed("accepting", ""):
-            log.info("webhooks are accepted again")
+        self.committing.worked()
         return answer({"status": "ok"})
+
+    def _failed(self, detail: str, size: int) -> web.Response:
+        self.committing.failed(detail, size)
+        return self._unavailable("database", detail)
 
     def _unavailable(self, why: str, detail: str) -> web.Response:
         self.instruments.refused(why)
-        if self._changes.changed("accepting", detail):
-            log.error("webhooks cannot be accepted", reason=detail)
         return answer({"error": detail}, 503)
 
     async def _refuse(self, status: int, why: str, detail: str, body: bytes) -> web.Response:
