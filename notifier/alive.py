@@ -8,7 +8,7 @@ from enum import StrEnum
 import aiohttp
 import structlog
 
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.deliver.http import FAILURES, failed_exchange
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.logs import ChangeLog
@@ -57,14 +57,7 @@ class Alive:
                 self.problem = ""
             else:
                 await self.ping(secret)
-            waits = [
-                asyncio.ensure_future(stopping.wait()),
-                asyncio.ensure_future(self.clock.sleep(PING_SECONDS)),
-            ]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await first_of(stopping.wait(), self.clock.sleep(PING_SECONDS))
 
     async def ping(self, secret: Secret) -> Ping:
         """Ping once, if all is well."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from notifier.clock import Clock
+from notifier.clock import Clock, first_of
 from notifier.errors import StoreError
 from notifier.settings import Notifier
 from notifier.store import Backlog, SqlStore
@@ -53,9 +53,7 @@ class Housekeeping:
             except Exception:
                 # a defect must not end it: the backlog would look as it did then for ever
                 log.exception("housekeeping failed")
-            with_end = asyncio.create_task(stopping.wait())
-            await asyncio.wait({with_end}, timeout=pause)
-            with_end.cancel()
+            await first_of(stopping.wait(), self.clock.sleep(pause))
 
     async def _count(self) -> float:
         """Count what waits; returns how many seconds that took."""

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from notifier.clock import SystemClock
-from notifier.housekeeping import Housekeeping
+from notifier.housekeeping import ROUND_SECONDS, Housekeeping
 from notifier.settings import Notifier
 from notifier.store import SqlStore
+from notifier.testing import ManualClock
 
 
 async def test_a_defect_ends_a_round_only(
     store: SqlStore, eventually: Callable[..., Awaitable[None]]
 ) -> None:
-    """The next round counts the backlog again."""
+    """The next round counts the backlog again, when its time has come and not before."""
     rounds = 0
 
     async def look() -> None:
@@ -20,12 +20,18 @@ async def test_a_defect_ends_a_round_only(
         rounds += 1
         raise RuntimeError("defect")
 
-    async def twice() -> bool:
-        return rounds > 1
-
-    stopping = asyncio.Event()
-    house = Housekeeping(store, SystemClock(), Notifier, look)
+    clock, stopping = ManualClock(), asyncio.Event()
+    house = Housekeeping(store, clock, Notifier, look)
     task = asyncio.create_task(house.run(stopping))
-    await eventually(twice)
+
+    async def waiting() -> bool:
+        return clock.sleeping == 1
+
+    await eventually(waiting)
+    await clock.advance(ROUND_SECONDS - 0.1)
+    assert rounds == 1
+    await clock.advance(0.1)
+    await eventually(waiting)
+    assert rounds == 2
     stopping.set()
     await task
