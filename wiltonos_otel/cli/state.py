@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import click
 
+from wiltonos_otel.cli.state_view import as_tree, lines, what_to_write
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.sources.check import Finding, check_directory
-from wiltonos_otel.sources.document import LoopSample
-from wiltonos_otel.sources.reasons import Bad
+from wiltonos_otel.sources.check import check_directory
 from wiltonos_otel.sources.simulate import Scenario, Step, simulate
 from wiltonos_otel.sources.writer import Slip, StateWriter, is_real_signal, slips
 from wiltonos_service.cli import config_option, json_option
@@ -37,27 +35,30 @@ def state() -> None:
 @click.argument(
     "directory", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
+@click.option("--strict", is_flag=True, help="Let a key that is ignored count as a mistake.")
 @config_option
 @json_option
-def check(directory: Path | None, config: Path | None, as_json: bool) -> None:
-    """Say of each state file whether it would be taken; exit 1 when one would not.
+def check(directory: Path | None, strict: bool, config: Path | None, as_json: bool) -> None:
+    """Name every mistake in the state files; exit 1 when there is one.
 
-    DIRECTORY holds quantum_state.json and loops/ (default: [source] state_dir, "state").
+    DIRECTORY holds quantum_state.json and loops/ (default: [source] state_dir, "state"). A key
+    that is ignored is a warning, since files may be newer than the exporter.
     """
     from wiltonos_otel.settings import load
 
     loaded = load(config=config)
     directory = directory or loaded.path(loaded.settings.source.state_dir)
     findings = check_directory(directory, SystemClock().now_ms())
+    good = all(finding.is_good(strict=strict) for finding in findings)
     if as_json:
-        click.echo(json.dumps(_as_json(directory, findings), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(as_tree(directory, findings, good), ensure_ascii=False, indent=2))
     elif findings:
         stale_after_ms = loaded.settings.source.stale_after_seconds * MS
         for finding in findings:
-            click.echo(_line(finding, stale_after_ms))
+            click.echo("\n".join(lines(finding, stale_after_ms)))
     else:
-        click.echo(_what_to_write(directory))
-    if any(finding.is_bad for finding in findings):
+        click.echo(what_to_write(directory))
+    if not good:
         raise click.exceptions.Exit(FAILED)
 
 
@@ -234,49 +235,3 @@ def _write_until(
         if over or stop.wait(max(0.0, due - clock.monotonic())):
             return number + 1
     return 0
-
-
-def _line(finding: Finding, stale_after_ms: float) -> str:
-    outcome = finding.outcome
-    if isinstance(outcome, Bad):
-        return f"BAD    {finding.file}: {outcome.reason}: {outcome.detail}"
-    age_ms = finding.age_ms or 0
-    word = "stale" if age_ms >= stale_after_ms else "ok"
-    more = ""
-    if isinstance(outcome, LoopSample):
-        star = "" if outcome.phi_star is None else f", Φ★ {outcome.phi_star:g}"
-        more = star + ("" if outcome.collapses is None else f", {outcome.collapses} collapses")
-    return f"{word:6} {finding.file}: Φ {outcome.phi:.4f}{more}, {max(0, age_ms) / MS:.1f} s old"
-
-
-def _as_json(directory: Path, findings: list[Finding]) -> dict[str, Any]:
-    return {
-        "directory": str(directory),
-        "ok": not any(finding.is_bad for finding in findings),
-        "files": [_file_as_json(finding) for finding in findings],
-    }
-
-
-def _file_as_json(finding: Finding) -> dict[str, Any]:
-    outcome = finding.outcome
-    if isinstance(outcome, Bad):
-        return {
-            "file": finding.file,
-            "ok": False,
-            "reason": outcome.reason.value,
-            "detail": outcome.detail,
-        }
-    values = {"phi": outcome.phi, "time_ms": outcome.time_ms, "age_ms": finding.age_ms}
-    if isinstance(outcome, LoopSample):
-        values |= {"phi_star": outcome.phi_star, "collapses": outcome.collapses}
-    return {"file": finding.file, "ok": True, **values}
-
-
-def _what_to_write(directory: Path) -> str:
-    return (
-        f"{directory} holds no state files. Write {directory}/quantum_state.json like\n"
-        '  {"timestamp": "2026-11-23T17:00:00Z", "phi": 0.7512}\n'
-        f"and, for each loop, {directory}/loops/NAME.json like\n"
-        '  {"timestamp": "2026-11-23T17:00:00Z", "phi": 0.74, "phi_star": 0.75, "collapses": 3}\n'
-        "or let wt state simulate write them."
-    )

@@ -1,9 +1,11 @@
-"""Looks at the state files once and says of each whether it would be taken."""
+"""Looks at the state files once: what of each would be taken, and everything that is wrong."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from wiltonos_otel.sources.document import LoopSample, StateSample, parse_loop, parse_state
+from wiltonos_otel.sources.examine import Ignored, examine
 from wiltonos_otel.sources.files import (
     STATE_FILE,
     Found,
@@ -12,7 +14,14 @@ from wiltonos_otel.sources.files import (
     read_file,
     shown,
 )
+from wiltonos_otel.sources.keys import LOOP, STATE, Form
 from wiltonos_otel.sources.reasons import Bad
+
+_Sample = StateSample | LoopSample
+_PARSERS: dict[Form, Callable[[bytes, int, int], _Sample | Bad]] = {
+    STATE: parse_state,
+    LOOP: parse_loop,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +30,21 @@ class Finding:
 
     Attributes:
         file: its name in the directory, printable.
-        outcome: the sample, or why it would be refused.
+        sample: what would be taken; None where the file would be refused.
         age_ms: how old the sample is; negative for one that lies ahead; None without sample.
+        mistakes: every reason why the file would be refused.
+        ignored: the keys that nobody reads.
     """
 
     file: str
-    outcome: StateSample | LoopSample | Bad
-    age_ms: int | None
+    sample: StateSample | LoopSample | None = None
+    age_ms: int | None = None
+    mistakes: tuple[Bad, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
-    @property
-    def is_bad(self) -> bool:
-        """Whether the file would be refused."""
-        return isinstance(self.outcome, Bad)
+    def is_good(self, *, strict: bool = False) -> bool:
+        """Whether the file would be taken; with ``strict``, whether all of it would."""
+        return not self.mistakes and not (strict and self.ignored)
 
 
 def check_directory(directory: Path, now_ms: int) -> list[Finding]:
@@ -44,29 +56,28 @@ def check_directory(directory: Path, now_ms: int) -> list[Finding]:
     """
     findings = []
     if (found := read_file(directory / STATE_FILE)) is not None:
-        findings.append(_state(found, now_ms))
+        findings.append(_finding(STATE_FILE, STATE, found, now_ms))
     loops = loop_files(directory)
     if isinstance(loops, Bad):
-        return [*findings, Finding("loops/", loops, None)]
+        return [*findings, Finding("loops/", mistakes=(loops,))]
     looks = ((path, read_file(path)) for path in loops)
     return [*findings, *(_loop(path, found, now_ms) for path, found in looks if found)]
 
 
-def _state(found: Found, now_ms: int) -> Finding:
-    if isinstance(found.content, Bad):
-        return Finding(STATE_FILE, found.content, None)
-    return _finding(STATE_FILE, parse_state(found.content, found.mtime_ms, now_ms), now_ms)
-
-
 def _loop(path: Path, found: Found, now_ms: int) -> Finding:
-    file = shown(path, path.parent.parent)
-    if isinstance(found.content, Bad):
-        return Finding(file, found.content, None)
+    finding = _finding(shown(path, path.parent.parent), LOOP, found, now_ms)
     if bad := check_loop_name(path.stem):
-        return Finding(file, bad, None)
-    return _finding(file, parse_loop(found.content, found.mtime_ms, now_ms), now_ms)
+        mistakes = (bad, *finding.mistakes)
+        return Finding(finding.file, mistakes=mistakes, ignored=finding.ignored)
+    return finding
 
 
-def _finding(file: str, outcome: StateSample | LoopSample | Bad, now_ms: int) -> Finding:
-    age_ms = None if isinstance(outcome, Bad) else now_ms - outcome.time_ms
-    return Finding(file, outcome, age_ms)
+def _finding(file: str, form: Form, found: Found, now_ms: int) -> Finding:
+    if isinstance(found.content, Bad):
+        return Finding(file, mistakes=(found.content,))
+    examined = examine(found.content, form, found.mtime_ms, now_ms)
+    outcome = _PARSERS[form](found.content, found.mtime_ms, now_ms)
+    sample, age_ms = (
+        (None, None) if isinstance(outcome, Bad) else (outcome, now_ms - outcome.time_ms)
+    )
+    return Finding(file, sample, age_ms, examined.mistakes, examined.ignored)

@@ -43,7 +43,9 @@ class Bad:
     Attributes:
         reason: why, from the closed list.
         detail: the same for people: what is wrong, and what to write instead.
+        key: where in the text; "" for all of it.
     """
 
     reason: Reason
     detail: str
+    key: str = ""

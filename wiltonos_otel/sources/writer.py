@@ -9,12 +9,10 @@ from random import Random
 from typing import Any
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.sources.document import STATE_SCHEMA
 from wiltonos_otel.sources.files import LOOPS_DIRECTORY, MAX_BYTES, STATE_FILE, SUFFIX
+from wiltonos_otel.sources.keys import SIMULATED, STATE_SCHEMA
 from wiltonos_otel.sources.simulate import Step
 
-# in files that the simulator wrote, so that it never overwrites a real signal
-SIMULATED = "simulated"
 _HOUR_SECONDS = 3600
 
 

@@ -58,8 +58,76 @@ def test_bad_file_is_named_with_its_reason(tmp_path: Path, run: Run) -> None:
     assert result.return_value == 1
     assert result.output.splitlines()[1:] == [
         r"BAD    loops/a\nb.json: bad_name: a name with characters that do not print; rename it",
-        "BAD    loops/breath.json: out_of_range: phi = 7 is no share between 0 and 1",
+        (
+            "BAD    loops/breath.json: out_of_range: phi = 7 is no share between 0 and 1; "
+            "write a fraction like 0.75"
+        ),
     ]
+
+
+def test_every_mistake_of_every_file_is_a_line(tmp_path: Path, run: Run) -> None:
+    """One run names all there is to mend: file, key, what is wrong, what to write instead."""
+    _write(tmp_path, "quantum_state.json", coherence=-1, chaos="x", schema="wiltonos.state/2")
+    _write(tmp_path, "loops/breath.json", phi=7, phi_star=None, collapses=1.5, timestamp="noon")
+    (tmp_path / "loops/torn.json").write_text('{"phi": 0.7,\n "timestamp": ')
+    (tmp_path / "loops/typo.json").write_text("{'phi': 0.7}")
+    result = run("check", tmp_path)
+    assert result.return_value == 1
+    assert result.output.splitlines() == [
+        (
+            "BAD    quantum_state.json: unknown_schema: schema 'wiltonos.state/2' is unknown; "
+            "write 'wiltonos.state/1'"
+        ),
+        "BAD    quantum_state.json: out_of_range: coherence = -1 is negative; write 0 or more",
+        "BAD    quantum_state.json: wrong_type: chaos must be a number, not a string",
+        (
+            "BAD    loops/breath.json: out_of_range: phi = 7 is no share between 0 and 1; "
+            "write a fraction like 0.75"
+        ),
+        "BAD    loops/breath.json: wrong_type: phi_star must be a number, not null",
+        "BAD    loops/breath.json: bad_collapses: collapses = 1.5 is no running total: 0, 1, 2 …",
+        (
+            "BAD    loops/breath.json: bad_timestamp: timestamp 'noon' is neither RFC 3339 with a "
+            "zone nor Unix seconds; write one of them"
+        ),
+        (
+            "BAD    loops/torn.json: torn: the text ends early; write it beside and rename it into "
+            "place (Expecting value: line 2 column 15)"
+        ),
+        (
+            "BAD    loops/typo.json: not_json: Expecting property name enclosed in double quotes "
+            "at line 1 column 2; write JSON (RFC 8259)"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("Timestamp", "did you mean 'timestamp'?"),
+        ("time", "did you mean 'timestamp'?"),
+        ("phi_star", "it belongs into loops/<loop>.json"),
+        ("weather", "remove it"),
+    ],
+)
+def test_unknown_key_is_a_warning(tmp_path: Path, run: Run, key: str, hint: str) -> None:
+    """The file would be taken, as one of a newer version; who writes it hears of a slip."""
+    (tmp_path / "quantum_state.json").write_text(json.dumps({"phi": 0.75, key: 1}))
+    result = run("check", tmp_path)
+    assert result.return_value in (None, 0)
+    assert result.output.splitlines()[1] == (
+        f"warn   quantum_state.json: '{key}' is no key of this file and is ignored; {hint}"
+    )
+    assert run("check", tmp_path, "--strict").return_value == 1
+    told = json.loads(run("check", tmp_path, "--strict", "--json").output)
+    assert (told["ok"], told["files"][0]["ok"]) == (False, True)
+    assert [warning["key"] for warning in told["files"][0]["warnings"]] == [key]
+
+
+def test_strict_takes_good_files(tmp_path: Path, run: Run) -> None:
+    """What the simulator and the documentation write holds no key in vain."""
+    run("simulate", tmp_path, "--duration", 0.05, "--interval", 0.01)
+    assert run("check", tmp_path, "--strict").return_value in (None, 0)
 
 
 def test_old_file_is_stale_but_not_bad(tmp_path: Path, run: Run) -> None:
@@ -88,6 +156,9 @@ def test_json_is_for_scripts(tmp_path: Path, run: Run) -> None:
     assert (result.return_value, told["ok"]) == (1, False)
     assert told["files"][0]["phi"] == 0.75
     assert told["files"][1]["reason"] == "no_phi"
+    assert [(bad["key"], bad["reason"]) for bad in told["files"][1]["mistakes"]] == [
+        ("phi", "no_phi")
+    ]
 
 
 def test_simulation_ends_by_itself_after_its_duration(tmp_path: Path, run: Run) -> None:

@@ -69,7 +69,7 @@ def test_no_file_of_the_writer_is_ever_torn(tmp_path: Path) -> None:
     now_ms = SystemClock().now_ms()
     for number in range(100):
         writer.write(STEP, now_ms + number)
-        assert not any(finding.is_bad for finding in check_directory(tmp_path, now_ms))
+        assert all(finding.is_good() for finding in check_directory(tmp_path, now_ms))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["loops", "quantum_state.json"]
 
 
