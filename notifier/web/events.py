@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from wiltonos_service.web.places import Places
+
 MOST_READERS = 64
 # below the idle timeouts of common proxies
 KEEPALIVE_SECONDS = 15.0
@@ -18,7 +20,7 @@ class Changes:
     def __init__(self) -> None:
         self._count = 0
         self._changed = asyncio.Condition()
-        self._readers = 0
+        self._places = Places(MOST_READERS)
         self._closed = False
         self._due: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,21 +54,24 @@ class Changes:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """``GET /api/v1/events``."""
-        if self._readers >= MOST_READERS:
-            return web.json_response({"error": "too many pages are open"}, status=503)
+        with self._places.taken(request) as held:
+            if not held:
+                return web.json_response(
+                    {"error": "too many pages are open"}, status=503, headers={"Retry-After": "5"}
+                )
+            return await self._stream(request)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        self._readers += 1
         try:
             async for line in self._lines():
                 await response.write(line)
         except ConnectionError:
             # the reader went away, which is how every stream ends
             return response
-        finally:
-            self._readers -= 1
         return response
 
     async def _wait(self, seen: int) -> None:

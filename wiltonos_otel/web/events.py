@@ -4,6 +4,8 @@ import asyncio
 
 from aiohttp import web
 
+from wiltonos_service.web.places import Places
+
 MAX_READERS = 256
 # a reader that falls behind misses old events, never the newest
 QUEUED_PER_READER = 2
@@ -30,7 +32,7 @@ class EventStream:
     def __init__(
         self, max_readers: int = MAX_READERS, stalled_seconds: float = STALLED_SECONDS
     ) -> None:
-        self._max_readers = max_readers
+        self._places = Places(max_readers)
         self._stalled_seconds = stalled_seconds
         self._readers: set[asyncio.Queue[bytes | None]] = set()
         self._closed = False
@@ -38,7 +40,7 @@ class EventStream:
     @property
     def readers(self) -> int:
         """How many are connected."""
-        return len(self._readers)
+        return len(self._places)
 
     def publish(self, data: str) -> None:
         """Send one line of text to every reader; never waits."""
@@ -54,10 +56,14 @@ class EventStream:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Stream until the reader leaves or the service ends."""
-        if self._closed or len(self._readers) >= self._max_readers:
-            return web.json_response(
-                {"error": "too many readers"}, status=503, headers={"Retry-After": "5"}
-            )
+        with self._places.taken(request) as held:
+            if self._closed or not held:
+                return web.json_response(
+                    {"error": "too many readers"}, status=503, headers={"Retry-After": "5"}
+                )
+            return await self._stream(request)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED_PER_READER)
         response = web.StreamResponse(headers=_HEADERS)
         self._readers.add(queue)
