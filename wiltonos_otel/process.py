@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 
-from wiltonos_otel.errors import OptionsError
+from wiltonos_otel.arguments import MAX_LOOPS, STALE_AFTER_SECONDS, Arguments
 from wiltonos_otel.instruments.handles import Coherence, Loop, OverflowLoop, Slot
-from wiltonos_service.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +21,16 @@ if TYPE_CHECKING:
 
     from wiltonos_otel.instruments.coherence import CoherenceInstruments
     from wiltonos_otel.options import Options
+    from wiltonos_otel.own import Own
     from wiltonos_otel.policy import Policy
-    from wiltonos_service.telemetry.provider import Telemetry
 
 log = logging.getLogger("wiltonos_otel")
 
 DISTRIBUTION = "wiltonos-otel"
 # names the handles in wiltonos.source.*
 SOURCE = "handles"
-STALE_AFTER_SECONDS = 60.0
-# names of loops; a program that makes more has put something into the name that varies
-MAX_LOOPS = 1000
+# what of the arguments is in force where somebody else made the MeterProvider
+_THEIRS = "what the MeterProvider has"
 
 
 class _Process:
@@ -42,7 +40,11 @@ class _Process:
         self.lock = threading.RLock()
         self.slot = Slot()
         self.instruments: CoherenceInstruments | None = None
-        self.telemetry: Telemetry | None = None
+        self.telemetry: Own | None = None
+        # the call of configure() that is in force, and what came of it
+        self.asked = Arguments()
+        self.in_force: dict[str, object] = {}
+        self.said_too_late = False
         # makes the recorder in force once more, for a child process
         self.record_anew: Callable[[], None] | None = None
         self.loops: dict[str, Loop] = {}
@@ -106,11 +108,12 @@ def configure(
     meter_provider: metrics.MeterProvider | None = None,
     handle_sigterm: bool = True,
 ) -> None:
-    """Export what the handles are set to; a second call changes nothing.
+    """Export what the handles are set to; a further call changes nothing, and says so once.
 
     Where the process already has a MeterProvider, only the instruments are registered with it:
     its readers stay as they are, and it is never shut down. Otherwise one is made that pushes
-    over OTLP, becomes the global one, and delivers what is left at exit and on SIGTERM.
+    over OTLP, becomes the global one, and delivers what is left at exit and on SIGTERM;
+    ``OTEL_METRICS_EXPORTER`` may name the console and a page for Prometheus as well or instead.
     Without an SDK nothing is exported and the handles cost next to nothing.
 
     A process that is forked afterwards exports what it sets itself, as an instance of its own: the
@@ -132,28 +135,64 @@ def configure(
         OptionsError: the environment or the file states something wrong.
         PolicyError: the policy contradicts itself.
     """
+    _configure(
+        Arguments(
+            service_name=service_name,
+            otlp_endpoint=otlp_endpoint,
+            export_interval_seconds=export_interval_seconds,
+            instance_id=instance_id,
+            policy=policy,
+            stale_after_seconds=stale_after_seconds,
+            max_loops=max_loops,
+            config=config,
+            meter_provider=meter_provider,
+            handle_sigterm=handle_sigterm,
+        )
+    )
+
+
+def _configure(asked: Arguments) -> None:
     # what only this call needs would be most of the time that importing the package takes
     from wiltonos_otel.options import resolve  # noqa: PLC0415
 
     with _process.lock:
         if _process.slot.recorder is not None:
+            _say_too_late(asked)
             return
         options = resolve(
-            otlp_endpoint=otlp_endpoint,
-            export_interval_seconds=export_interval_seconds,
-            policy=policy,
-            config=config,
+            otlp_endpoint=asked.otlp_endpoint,
+            export_interval_seconds=asked.export_interval_seconds,
+            policy=asked.policy,
+            config=asked.config,
             environ=os.environ,
         )
-        provider = meter_provider or _foreign_provider()
+        provider = asked.meter_provider or _foreign_provider()
+        in_force: dict[str, object] = dict.fromkeys(
+            ("service_name", "instance_id", "otlp_endpoint", "export_interval_seconds"), _THEIRS
+        )
         if provider is None:
-            provider = _own_provider(options, service_name, instance_id)
-            _hook_exit(handle_sigterm)
-        elif service_name or instance_id or otlp_endpoint or export_interval_seconds:
+            provider, in_force = _own_provider(options, asked)
+            _hook_exit(asked.handle_sigterm)
+        elif asked.concerns_provider():
             log.warning("there is a MeterProvider: its resource, endpoint and interval stay")
-        _process.max_loops = max_loops
-        _register(provider, options.policy, stale_after_seconds)
+        _process.max_loops = asked.max_loops
+        _register(provider, options.policy, asked.stale_after_seconds)
         _hook_forks()
+        _process.asked, _process.said_too_late = asked, False
+        _process.in_force = {**in_force, "policy": options.policy, "meter_provider": provider}
+
+
+def _say_too_late(asked: Arguments) -> None:
+    late = asked.too_late(_process.asked, _process.in_force)
+    if late and not _process.said_too_late:
+        _process.said_too_late = True
+        from wiltonos_service.redaction import redact  # noqa: PLC0415 - see configure()
+
+        log.warning(
+            "configure() was called before, and that call stays in force; ignored: %s; "
+            "call shutdown() before, to change it",
+            redact(", ".join(late)),
+        )
 
 
 def flush(seconds: float = 2.0) -> bool:
@@ -244,42 +283,22 @@ def _foreign_provider() -> metrics.MeterProvider | None:
 
 
 def _own_provider(
-    options: "Options", service_name: str | None, instance_id: str | None
-) -> metrics.MeterProvider:
+    options: "Options", asked: Arguments
+) -> tuple[metrics.MeterProvider, dict[str, object]]:
+    """A provider, and what of the arguments is in force in it."""
     try:
-        from opentelemetry.sdk.resources import SERVICE_NAME  # noqa: PLC0415 - the SDK is an extra
-
-        from wiltonos_service.telemetry.provider import (  # noqa: PLC0415 - the SDK is an extra
-            SERVICE_INSTANCE_ID,
-            Identity,
-            Push,
-            Telemetry,
-        )
+        from wiltonos_otel.own import Own  # noqa: PLC0415 - the SDK is an extra
     except ModuleNotFoundError as error:
         log.warning(
             '%s is not installed: nothing is exported; run: pip install "wiltonos-otel[sdk]"',
             error.name,
         )
-        return metrics.get_meter_provider()
-    from socket import gethostname  # noqa: PLC0415 - see configure()
-
-    given = {SERVICE_NAME: service_name, SERVICE_INSTANCE_ID: instance_id}
-    identity = Identity(
-        service_name or f"unknown_service:{os.path.basename(sys.executable)}",  # noqa: PTH119 - see configure()
-        version="",
-        instance_id=instance_id or gethostname(),
-        stated=frozenset(key for key, value in given.items() if value),
-    )
-    try:
-        _process.telemetry = Telemetry(
-            identity, push=Push(options.otlp_endpoint, options.export_interval_seconds)
-        )
-    except SettingsError as error:
-        raise OptionsError(str(error)) from None
+        return metrics.get_meter_provider(), {}
+    _process.telemetry = Own(options, asked.service_name, asked.instance_id)
     provider = _process.telemetry.provider
     if metrics.get_meter_provider() not in _process.ended:
         metrics.set_meter_provider(provider)
-    return provider
+    return provider, _process.telemetry.in_force
 
 
 def _hook_exit(handle_sigterm: bool) -> None:

@@ -218,6 +218,66 @@ def test_second_configure_changes_nothing(wiltonos_metrics: Metrics) -> None:
     assert wiltonos_metrics.value(RATIO) == 0.75
 
 
+def test_second_configure_says_once_what_it_ignores() -> None:
+    """Who names a service twice hears which name counts; no secret is told."""
+    program = """
+        import wiltonos_otel
+        own = "http://me:hidden@127.0.0.1:9"
+        wiltonos_otel.configure(service_name="orders", otlp_endpoint=own)
+        for name in ("billing", "shipping"):
+            wiltonos_otel.configure(
+                service_name=name, max_loops=7, policy=wiltonos_otel.Policy(target=0.74),
+                otlp_endpoint="http://me:secret@127.0.0.1:1", handle_sigterm=False,
+            )
+    """
+    line, *others = run(program).stderr.splitlines()
+    assert line == (
+        "configure() was called before, and that call stays in force; ignored: "
+        "service_name=billing (in force: orders), "
+        "otlp_endpoint=http://me:[secret]@127.0.0.1:1 (in force: http://me:[secret]@127.0.0.1:9), "
+        "policy (in force: another), max_loops=7 (in force: 1000), "
+        "handle_sigterm=False (in force: True); call shutdown() before, to change it"
+    )
+    assert not [other for other in others if "configure" in other]
+
+
+def test_second_configure_that_asks_for_the_same_is_silent() -> None:
+    """The same arguments, none, or what came of the first ones by themselves."""
+    program = """
+        import wiltonos_otel
+        for arguments in (
+            {"service_name": "orders"}, {"service_name": "orders"}, {}, {"instance_id": "pod"},
+            {"otlp_endpoint": "http://127.0.0.1:4318", "export_interval_seconds": 5},
+            {"policy": wiltonos_otel.Policy(), "max_loops": 1000},
+        ):
+            wiltonos_otel.configure(**arguments)
+    """
+    variables = {
+        "OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=pod",
+        "OTEL_METRICS_EXPORTER": "none",
+    }
+    assert run(program, **variables).stderr == ""
+
+
+def test_second_configure_beside_a_foreign_provider_names_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The first one that is ignored is told as before, the second one too."""
+    provider = MeterProvider(shutdown_on_exit=False)
+    wiltonos_otel.configure(meter_provider=provider, service_name="a")
+    wiltonos_otel.configure(meter_provider=provider, service_name="a")
+    assert len(caplog.messages) == 1
+    wiltonos_otel.configure(meter_provider=MeterProvider(shutdown_on_exit=False), service_name="b")
+    wiltonos_otel.shutdown()
+    assert caplog.messages[1:] == [
+        (
+            "configure() was called before, and that call stays in force; ignored: service_name=b "
+            "(in force: what the MeterProvider has), meter_provider (in force: another); "
+            "call shutdown() before, to change it"
+        )
+    ]
+
+
 def test_last_value_arrives_when_the_program_ends(receiver: OtlpReceiver) -> None:
     """No flush, no shutdown, a long interval: ``atexit`` delivers."""
     program = """

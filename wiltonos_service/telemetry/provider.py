@@ -1,9 +1,11 @@
 """The MeterProvider of a service of ours: who it is, where it pushes, and its bounded end."""
 
+import logging
 import os
 import socket
+import sys
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol
@@ -13,6 +15,8 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
+    ConsoleMetricExporter,
+    MetricExporter,
     MetricReader,
     MetricsData,
     PeriodicExportingMetricReader,
@@ -32,9 +36,19 @@ from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp
 from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
-from wiltonos_service.telemetry.standard import metrics_url, preferred_aggregation, timeout_of
+from wiltonos_service.telemetry.standard import (
+    CONSOLE,
+    OTLP,
+    Exporters,
+    metrics_exporters,
+    metrics_url,
+    preferred_aggregation,
+    timeout_of,
+)
 from wiltonos_service.telemetry.ticker import Ticker
 from wiltonos_service.telemetry.transport import Sender
+
+log = logging.getLogger(__name__)
 
 SERVICE_INSTANCE_ID = "service.instance.id"
 # how long a receiver may be away before pushes are lost
@@ -133,43 +147,46 @@ class Telemetry:
         readers: Sequence[MetricReader] = (),
     ) -> None:
         self.scrape = scrape
-        self.push: Queue[MetricsData] | None = None
+        exporters = metrics_exporters(os.environ)
+        _say_unknown(exporters)
+        pushes = push and push.endpoint and OTLP in exporters.chosen
+        self.push: Queue[MetricsData] | None = _queue(push) if push and pushes else None
         self._instance = ""
         self._ticker: Ticker | None = None
-        all_readers = [*readers]
-        if push and push.endpoint and _push_allowed(os.environ):
-            self.push = _queue(push)
-            pushing = PeriodicExportingMetricReader(
-                QueueingExporter(
-                    self.push, self._prepare(push.prepare), preferred_aggregation(os.environ)
-                ),
-                # never by itself: the SDK's thread ends at a CancelledError, and its locks do
-                # not outlive a fork
-                export_interval_millis=inf,
-                **cardinality_limits(PeriodicExportingMetricReader),
-            )
-            all_readers.append(pushing)
+        ticking = list(self._ticking(push, exporters)) if push else []
+        all_readers = [*readers, *ticking]
         if scrape:
             all_readers.append(scrape.reader)
         resource = identity.resource()
         self.provider = MeterProvider(all_readers, resource, shutdown_on_exit=False)
         self._ended = False
-        if self.push and push:
+        if self.push:
             observe_push(self.provider, self.push)
-            collect = _without_garbage(pushing.collect) if push.pause_garbage else pushing.collect
+        if ticking and push:
+            collect = _one_after_the_other([reader.collect for reader in ticking])
+            collect = _without_garbage(collect) if push.pause_garbage else collect
             self._ticker = Ticker(collect, push.interval_seconds)
             self._follow_forks(str(resource.attributes[SERVICE_INSTANCE_ID]))
 
+    def _ticking(self, push: Push, exporters: Exporters) -> Iterator[PeriodicExportingMetricReader]:
+        """The readers that export at each interval."""
+        prepare = self._prepare(push.prepare)
+        if self.push:
+            aggregation = preferred_aggregation(os.environ)
+            yield _never_by_itself(QueueingExporter(self.push, prepare, aggregation))
+        if CONSOLE in exporters.chosen:
+            text = ConsoleMetricExporter(sys.stdout, lambda data: f"{prepare(data).to_json()}\n")
+            yield _never_by_itself(text)
+
     def flush(self, seconds: float = SHUTDOWN_SECONDS) -> bool:
         """Collect and deliver now; False when that took longer or failed."""
-        if self.push is None:
+        if self._ticker is None:
             return True
         done: list[bool] = []
-        push = self.push
 
         def deliver() -> None:
             self._collect()
-            done.append(push.flush(seconds))
+            done.append(self.push is None or self.push.flush(seconds))
 
         bounded(deliver, seconds)
         return done == [True]
@@ -224,6 +241,33 @@ def _as_instance(data: MetricsData, instance: str) -> MetricsData:
     )
 
 
+def _never_by_itself(exporter: MetricExporter) -> PeriodicExportingMetricReader:
+    """A reader that collects when it is told to.
+
+    The SDK's thread ends at a CancelledError, and its locks do not outlive a fork.
+    """
+    limits = cardinality_limits(PeriodicExportingMetricReader)
+    return PeriodicExportingMetricReader(exporter, export_interval_millis=inf, **limits)
+
+
+def _one_after_the_other(works: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    def all_of_them() -> None:
+        for work in works:
+            work()
+
+    return all_of_them
+
+
+def _say_unknown(exporters: Exporters) -> None:
+    if exporters.unknown:
+        log.warning(
+            "OTEL_METRICS_EXPORTER: %s passed over, metrics go to %s; "
+            "known are otlp, console, prometheus, and none by itself",
+            ", ".join(map(repr, exporters.unknown)),
+            ", ".join(sorted(exporters.chosen)),
+        )
+
+
 def _without_garbage(collect: Callable[[], None]) -> Callable[[], None]:
     def collect_calmly() -> None:
         with paused():
@@ -273,18 +317,6 @@ def protocol_of(environ: Mapping[str, str], signal: str = "METRICS") -> str:
     """The protocol that the standard variables state (OpenTelemetry specification, OTLP)."""
     of_signal = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL")
     return of_signal or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or HTTP
-
-
-def sdk_disabled(environ: Mapping[str, str]) -> bool:
-    """Whether ``OTEL_SDK_DISABLED`` says so (OpenTelemetry specification, SDK environment)."""
-    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-
-
-def _push_allowed(environ: Mapping[str, str]) -> bool:
-    return (
-        not sdk_disabled(environ)
-        and environ.get("OTEL_METRICS_EXPORTER", "").strip().lower() != "none"
-    )
 
 
 def observe_push(provider: metrics.MeterProvider, push: Pushing) -> None:

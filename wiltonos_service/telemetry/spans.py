@@ -18,10 +18,9 @@ from wiltonos_service.telemetry.provider import (
     Identity,
     grpc_transport,
     protocol_of,
-    sdk_disabled,
 )
 from wiltonos_service.telemetry.push import PushHealth, Queue
-from wiltonos_service.telemetry.standard import timeout_of
+from wiltonos_service.telemetry.standard import sdk_disabled, timeout_of
 from wiltonos_service.telemetry.transport import Sender
 
 Spans = Sequence[ReadableSpan]

@@ -1,6 +1,7 @@
 """What the standard variables say and no stock exporter reads for us (OpenTelemetry, OTLP)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from opentelemetry.sdk.metrics import Histogram
 from opentelemetry.sdk.metrics.view import Aggregation, ExponentialBucketHistogramAggregation
@@ -9,6 +10,44 @@ from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.otlp import signal_url
 
 EXPONENTIAL = "base2_exponential_bucket_histogram"
+OTLP = "otlp"
+CONSOLE = "console"
+PROMETHEUS = "prometheus"
+_NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Exporters:
+    """What ``OTEL_METRICS_EXPORTER`` names.
+
+    Attributes:
+        chosen: of ``otlp``, ``console`` and ``prometheus``.
+        unknown: the rest, as it is written.
+    """
+
+    chosen: frozenset[str]
+    unknown: tuple[str, ...] = ()
+
+
+def metrics_exporters(environ: Mapping[str, str]) -> Exporters:
+    """The exporters of metrics (OpenTelemetry specification, SDK environment).
+
+    A name that is unknown is passed over, and where none is known the default counts, OTLP. None
+    at all are chosen by ``none`` alone, and where ``OTEL_SDK_DISABLED`` is ``true``.
+    """
+    stated = [name.strip() for name in environ.get("OTEL_METRICS_EXPORTER", "").split(",")]
+    names = [name for name in stated if name]
+    if sdk_disabled(environ) or [name.lower() for name in names] == [_NONE]:
+        return Exporters(frozenset())
+    known = {OTLP, CONSOLE, PROMETHEUS}
+    chosen = known.intersection(name.lower() for name in names)
+    unknown = tuple(name for name in names if name.lower() not in known)
+    return Exporters(frozenset(chosen or {OTLP}), unknown)
+
+
+def sdk_disabled(environ: Mapping[str, str]) -> bool:
+    """Whether ``OTEL_SDK_DISABLED`` says so (OpenTelemetry specification, SDK environment)."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 def metrics_url(endpoint: str, environ: Mapping[str, str]) -> str:
