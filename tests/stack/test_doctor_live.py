@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -335,6 +336,18 @@ def test_two_processes_with_one_instance_id_are_seen(clinic: Clinic) -> None:
     found = _of(clinic, "twins", "instances")
     assert found.verdict is Verdict.BROKEN
     assert "2 processes" in found.detail
+
+
+def test_restart_under_a_made_up_id_is_a_note_and_no_silence(clinic: Clinic) -> None:
+    """The SDK makes up an id at each start: who had the old one did not fall silent."""
+    old, new = str(uuid4()), str(uuid4())
+    _pushed(clinic, "reborn", [float(age) for age in range(70, 59, -1)], old)
+    _pushed(clinic, "reborn", [float(age) for age in range(12, -1, -1)], new)
+    found = _of(clinic, "reborn", "instances")
+    assert found.verdict is Verdict.NOTE
+    assert f"{old} ended, {new} began" in found.detail
+    assert "service.instance.id=$(hostname)" in found.mend
+    assert _of(clinic, "reborn", "timestamps").ok
 
 
 def test_foreign_names_and_overflow_are_named(clinic: Clinic) -> None:

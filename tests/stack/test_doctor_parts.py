@@ -5,13 +5,14 @@ import subprocess
 import sys
 import textwrap
 from itertools import accumulate
+from uuid import uuid4
 
 import pytest
 
 from wiltonos_otel.instruments.catalogue import CATALOGUE, DOSE_AMOUNT, LOOP_PRESSURE
 from wiltonos_otel.stack.doctor.clocks import between
 from wiltonos_otel.stack.doctor.names import judge_probe, judge_service
-from wiltonos_otel.stack.doctor.rhythm import Rhythm
+from wiltonos_otel.stack.doctor.rhythm import Rhythm, replaced
 from wiltonos_otel.stack.doctor.site import Site, pipe_at
 from wiltonos_otel.stack.finding import Verdict
 from wiltonos_service.errors import UsageError
@@ -46,6 +47,42 @@ def test_too_few_samples_say_nothing() -> None:
     """A service that has just started is not accused."""
     assert Rhythm([1.0], [1.0]).interval is None
     assert Rhythm([0.0, 0.1, 1.0, 1.1], [0.0] * 4).senders() == 1
+
+
+OLD, NEW, OTHER = (f"3f2b8c1a-0d4e-4f5a-9b6c-{number:012x}" for number in range(3))
+
+
+def _from_to(start: float, end: float) -> Rhythm:
+    return Rhythm([start, end], [0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("rhythms", "found"),
+    [
+        ({OLD: _from_to(0, 50), NEW: _from_to(52, 100)}, {OLD: NEW}),
+        ({OLD: _from_to(0, 10), OTHER: _from_to(12, 30), NEW: _from_to(32, 100)},
+         {OLD: OTHER, OTHER: NEW}),
+        # replicas beside each other, one of which was taken away
+        ({OLD: _from_to(0, 50), NEW: _from_to(20, 100)}, {}),
+        # both at work, one began later
+        ({OLD: _from_to(0, 99), NEW: _from_to(99.5, 100)}, {}),
+        # names that somebody gave
+        ({"pod-1": _from_to(0, 50), "pod-2": _from_to(52, 100)}, {}),
+        ({OLD: _from_to(0, 50), NEW: Rhythm([], [])}, {}),
+    ],
+)  # fmt: skip
+def test_ids_that_are_made_up_at_each_start_are_recognized(
+    rhythms: dict[str, Rhythm], found: dict[str, str]
+) -> None:
+    """One ended before another began; replicas and names of one's own are no restarts."""
+    assert replaced(rhythms, silent_since=85.0) == found
+
+
+def test_id_of_the_sdk_is_one_that_is_made_up() -> None:
+    """What the SDK does at a start without a stated id is what is recognized."""
+    ids = [str(uuid4()) for _ in range(2)]
+    rhythms = {ids[0]: _from_to(0, 1), ids[1]: _from_to(2, 100)}
+    assert replaced(rhythms, silent_since=85.0) == {ids[0]: ids[1]}
 
 
 def test_all_names_of_the_catalogue_are_right() -> None:

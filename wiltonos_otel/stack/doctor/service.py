@@ -17,7 +17,7 @@ from wiltonos_otel.instruments.catalogue import (
 from wiltonos_otel.stack.doctor import refusals
 from wiltonos_otel.stack.doctor.names import Labels, judge_service
 from wiltonos_otel.stack.doctor.polling import poll
-from wiltonos_otel.stack.doctor.rhythm import FALLS, Rhythm
+from wiltonos_otel.stack.doctor.rhythm import FALLS, Rhythm, replaced
 from wiltonos_otel.stack.finding import Finding, broken, note, ok
 from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.probe import get
@@ -75,11 +75,13 @@ class ServiceCheck:
             instance: self._rhythm([s for s in series if s.get("instance", "") == instance])
             for instance in instances[:MOST_INSTANCES]
         }
-        yield check_interval(rhythms)
-        yield self._times(rhythms)
+        restarts = replaced(rhythms, self._now - FRESH_SECONDS)
+        living = {name: rhythm for name, rhythm in rhythms.items() if name not in restarts}
+        yield check_interval(living)
+        yield self._times(living)
         yield judge_service(series)
         yield check_overflow(series)
-        yield check_instances(rhythms)
+        yield check_instances(living, restarts)
         yield refusals.check(self.pipe, self.name, present=True, seconds=0.0)
 
     def _absent(self) -> Iterator[Finding]:
@@ -171,6 +173,10 @@ class ServiceCheck:
 
 
 _PREFIX = '__name__=~"wiltonos[._].+"'
+_KEEP = (
+    "keep the id over restarts: OTEL_RESOURCE_ATTRIBUTES=service.instance.id=$(hostname), or "
+    "configure(instance_id=...); without it the SDK makes up a new one at each start"
+)
 _CLOCK = (
     "set the clock of its machine (chrony, systemd-timesyncd): rules read 15 s back, no further"
 )
@@ -207,8 +213,13 @@ def check_overflow(series: Sequence[Labels]) -> Finding:
     )
 
 
-def check_instances(rhythms: Mapping[str, Rhythm]) -> Finding:
-    """Every process has an instance id of its own."""
+def check_instances(rhythms: Mapping[str, Rhythm], restarts: Mapping[str, str]) -> Finding:
+    """Every process has an instance id of its own, and keeps it when it is started again.
+
+    Args:
+        rhythms: of the instances that are there, by their names.
+        restarts: those that ended, each with the one that began after it.
+    """
     hop = "instances"
     mend = "give each process its own service.instance.id: OTEL_RESOURCE_ATTRIBUTES, or configure()"
     if "" in rhythms:
@@ -219,6 +230,9 @@ def check_instances(rhythms: Mapping[str, Rhythm]) -> Finding:
     falling = [name for name, r in rhythms.items() if r.falls > FALLS]
     if falling:
         return broken(hop, f"{_listed(falling)} goes back again and again: two processes", mend)
+    if restarts:
+        pairs = _listed([f"{old} ended, {new} began" for old, new in restarts.items()], most=2)
+        return note(hop, f"a restart begins all series and alerts anew: {pairs}", _KEEP)
     return ok(hop, f"{len(rhythms)}, each pushed by one process")
 
 
