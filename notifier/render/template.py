@@ -6,23 +6,24 @@ Whatever a template prints of an alert is escaped for its chat; what it says its
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from traceback import walk_tb
 from typing import Any
 
+import jinja2
 from jinja2 import TemplateError, TemplateRuntimeError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from notifier.incident.model import Incident
 from notifier.render.card import Card, duration
+from notifier.render.sandbox import Atom, Sandbox, bounded
 from notifier.render.text import Escape, as_it_is, clean, one_line
 
 _MOST = 8_000
 _MENTION = re.compile(r"<(?=[!@#])|@(?=everyone|here|channel)")
-# what a loop over a loop could cost the event loop
-_MOST_STEPS = 5_000
+# of a source
+_LONGEST = 32_000
 VARIABLES: Mapping[str, str] = {
     "title": "what is wrong, on one line: the summary of the worst alert",
     "description": "its description",
@@ -83,7 +84,7 @@ class Mistake:
 DEFAULT = Filled()
 
 
-class _Closed(dict[str, Any]):
+class _Closed(Atom):
     """Keys of which all are known, so that another one is a mistake and not nothing."""
 
     def __missing__(self, key: str) -> Any:
@@ -171,47 +172,31 @@ def _render(source: str | None, values: Mapping[str, Any], escape: Escape) -> st
         return ""
     made: list[str] = []
     room = _MOST
-    for piece in _environment(escape).from_string(source).generate(values):
-        made.append(piece[:room])
-        room -= len(piece)
-        if room <= 0:
-            break
+    with bounded():
+        for piece in _compiled(source, escape).generate(values):
+            made.append(piece[:room])
+            room -= len(piece)
+            if room <= 0:
+                break
     return _MENTION.sub(lambda match: f"{match[0]}\u200b", "".join(made))
 
 
-def _range(*bounds: int) -> range:
-    counted = range(*bounds)
-    if len(counted) > _MOST_STEPS:
-        raise TemplateRuntimeError(f"range() of more than {_MOST_STEPS} steps")
-    return counted
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, in which no small expression makes a large value."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Multiply numbers only, and small ones."""
-        if not all(isinstance(each, int | float) and abs(each) < 1e9 for each in (left, right)):
-            raise TemplateRuntimeError(f"{operator} is for numbers below 1e9")
-        if operator == "**" and abs(right) > 9:
-            raise TemplateRuntimeError("** is for exponents of 9 at most")
-        return super().call_binop(context, operator, left, right)
-
-
 @lru_cache(maxsize=8)
-def _environment(escape: Escape) -> ImmutableSandboxedEnvironment:
-    made = _Environment(
+def _environment(escape: Escape) -> Sandbox:
+    return Sandbox(
         autoescape=False,
         # the chat's own escaping, applied to every expression
-        finalize=lambda value: escape(clean(str(value if value is not None else ""))),
+        finalize=lambda value: escape(clean(Sandbox.text("" if value is None else value))),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    steps: Callable[..., range] = _range
-    made.globals["range"] = steps
-    return made
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str, escape: Escape) -> jinja2.Template:
+    if len(source) > _LONGEST:
+        raise TemplateRuntimeError(f"a template of more than {_LONGEST:,} characters")
+    return _environment(escape).from_string(source)
 
 
 def _values(card: Card, incident: Incident) -> Mapping[str, Any]:
