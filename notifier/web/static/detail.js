@@ -1,4 +1,4 @@
-import { ago, at, byId, duration, element, lasting } from "./dom.js";
+import { ago, at, byId, counted, duration, element, lasting } from "./dom.js";
 import { stateOf } from "./list.js";
 import { looks } from "./look.js";
 import { quietActions, quietNote } from "./silences.js";
@@ -62,7 +62,7 @@ function alerts(incident, open) {
   return element("section", { "aria-label": "Alerts" },
     element("h2", {}, incident.total === 1 ? "Alert" : `${incident.firing} of ${incident.total} alerts firing`),
     element("ul", { class: "alerts" }, items),
-    left ? element("p", { class: "soft" }, `${left} more are not shown here.`) : null);
+    left ? element("p", { class: "soft" }, `${left} more ${left === 1 ? "is" : "are"} not shown here.`) : null);
 }
 
 const clipped = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
@@ -96,7 +96,7 @@ function shownRevision(row, incident) {
 function reason(row) {
   const parts = [];
   if (row.last_error && row.state !== "delivered") parts.push(row.last_error);
-  if (row.attempts) parts.push(element("small", {}, `${row.attempts} attempts failed`));
+  if (row.attempts) parts.push(element("small", {}, `${counted(row.attempts, "attempt")} failed`));
   if (row.next_attempt_at && row.attempts) parts.push(element("small", {}, "next ", ago(row.next_attempt_at)));
   return parts.length ? parts : "–";
 }

@@ -15,6 +15,9 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+/** So many of something: 1 attempt, 2 attempts. */
+export const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
 const today = (moment) => moment.toDateString() === new Date().toDateString();
 const short = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const long = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -1,5 +1,5 @@
 import { ask } from "./api.js";
-import { ago, armed, byId, element } from "./dom.js";
+import { ago, armed, byId, counted, element } from "./dom.js";
 
 const REASONS = {
   destination_dead: "the destination is dead", payload_refused: "the chat refused the rich form; the plain one was sent",
@@ -73,7 +73,7 @@ function item(letter, changed) {
   return element("li", {},
     element("h2", {}, letter.kind === "ingest" ? "Received, but not understood" : `Not delivered to ${letter.channel}`),
     element("p", { class: "soft" }, REASONS[letter.reason] || letter.reason, " · ", ago(letter.created_at),
-      letter.attempts ? ` · ${letter.attempts} attempts` : "",
+      letter.attempts ? ` · ${counted(letter.attempts, "attempt")}` : "",
       ...(letter.incident_id ? [" · ", element("a", { href: `#${letter.incident_id}` }, "the incident")] : [])),
     element("p", { dir: "auto" }, letter.last_error || ""),
     element("p", { class: "actions" }, replay, show,
