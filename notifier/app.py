@@ -212,7 +212,16 @@ class NotifierService:
             apps=make_apps(self.loaded),
         )
         self.silences.install(app)
-        self.inbox = Inbox(store, self.clock, look, names, lambda: self.deadman.down)
+        self.inbox = Inbox(
+            store=store,
+            clock=self.clock,
+            context=look,
+            channels=names,
+            outlets=self._outlets,
+            offers=self.silences.page_offers,
+            doubtful=lambda: self.deadman.down,
+            heard=lambda: self.deadman.heard,
+        )
         self.inbox.install(app)
         self.reloading.install(app)
         Page().install(app)
@@ -288,11 +297,14 @@ class NotifierService:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _outlets(self) -> Mapping[str, Outlet]:
+        workers = self.channels.workers if self.channels else {}
+        return {name: each.outlet for name, each in workers.items()}
+
     def _charted(self) -> Mapping[str, Outlet]:
         """The channels whose messages are to have charts."""
-        workers = self.channels.workers if self.channels else {}
         wanted = self.table.charted
-        return {name: each.outlet for name, each in workers.items() if name in wanted}
+        return {name: each for name, each in self._outlets().items() if name in wanted}
 
     def _settled(self) -> None:
         """A channel shows something else than before."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -47,6 +48,11 @@ class DeadMansSwitch:
         self._armed = self._stored is not None
         self.down = await self.store.read_meta(SAID_DOWN) == "yes"
         self._heard_at = self.clock.monotonic()
+
+    @property
+    def heard(self) -> datetime | None:
+        """When the last heartbeat came; None before the first."""
+        return datetime.fromisoformat(self._stored) if self._stored else None
 
     async def beat(self) -> None:
         """A heartbeat arrived; returns once that is committed.

@@ -57,6 +57,8 @@ class Outlet:
             rendered = render_reply(self.chat, incident, context, reasons)
         else:
             rendered = self._living(incident, context)
+            if self.template is not None:
+                self.template.used(rendered.problem)
         return replace(rendered, marker=marker(incident.id, incident.revision, operation))
 
     def digest(self, told: Contents, takes: float, now: datetime, mark: str) -> Rendered:
@@ -65,12 +67,20 @@ class Outlet:
         context = replace(self.context, now=now)
         return render_digest(self.chat, told.incidents, context, mark, backlog)
 
+    def look(self, incident: Incident, now: datetime, actions: Mapping[str, str]) -> Rendered:
+        """The living message for who only looks at it.
+
+        Args:
+            incident: as it stands now.
+            now: aware UTC.
+            actions: links in place of those by which the readers of the channel may act.
+        """
+        context = replace(self.context, now=now, doubtful=self.doubtful(), actions=actions)
+        return self._living(incident, context)
+
     def _living(self, incident: Incident, context: RenderContext) -> Rendered:
-        if self.template is None:
-            return render(self.chat, incident, context)
-        rendered = render(self.chat, incident, context, self.template.current())
-        self.template.used(rendered.problem)
-        return rendered
+        template = self.template.current() if self.template is not None else None
+        return render(self.chat, incident, context, template)
 
 
 def marker(incident_id: str, revision: int, operation: Operation) -> str:

@@ -12,7 +12,7 @@ from notifier.deliver.http import open_session
 from notifier.incident import Incident
 from notifier.render import RenderContext
 from notifier.silences.alertmanager import Alertmanager
-from notifier.silences.asking import Desk, Offers
+from notifier.silences.asking import Desk, Offers, page_offers
 from notifier.silences.buttons import App, Buttons
 from notifier.silences.follower import Follower
 from notifier.silences.links import Signer
@@ -85,6 +85,12 @@ class SilenceService:
         if self._desk is None:
             return {}
         return Offers(self._signer, self.context.public_url)(incident, now)
+
+    def page_offers(self, incident: Incident, now: datetime) -> Mapping[str, str]:
+        """The same names for a page that anybody on this machine may read: without the right."""
+        if self._desk is None:
+            return {}
+        return page_offers(self.context.public_url)(incident, now)
 
     async def _running(self, _app: web.Application) -> AsyncIterator[None]:
         if not self.alertmanager_url:

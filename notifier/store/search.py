@@ -1,13 +1,14 @@
 """What the inbox page asks: incidents by phase, badness and words, and the history of one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
 from sqlalchemy import Connection, func, select
 
 from notifier.incident import Incident, Phase
+from notifier.incident.severity import worst
 from notifier.store import queries
 from notifier.store.base import IncidentView
 from notifier.store.documents import decode
@@ -16,6 +17,8 @@ from notifier.store.tables import history, incidents
 
 # one question must not read a database of years while webhooks wait for the processor
 MOST_READ = 2000
+# so many of the newest that fire are sorted by how bad they are
+MOST_SORTED = 1000
 _BATCH = 200
 KEPT_HISTORY = 200
 
@@ -44,16 +47,78 @@ class Happening:
     reasons: tuple[str, ...]
 
 
-def search(
-    connection: Connection, wanted: Wanted, limit: int, cursor: str | None
-) -> tuple[Sequence[IncidentView], str | None]:
-    """Incidents from the newest on, and where to go on.
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page starts.
 
-    A page may be shorter than the limit, even empty, and still have a cursor: so many rows are
-    read at most.
+    Attributes:
+        phase: which part of the list.
+        before: the id that the part was read down to; "" is its beginning.
+        skip: how many of the sorted ones have been shown.
     """
+
+    phase: Phase
+    before: str = ""
+    skip: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Read what ``str`` wrote.
+
+        Raises:
+            ValueError: it did not.
+        """
+        phase, before, skip = text.split(":")
+        return cls(Phase(phase), before, int(skip))
+
+    def __str__(self) -> str:
+        return f"{self.phase.value}:{self.before}:{self.skip}"
+
+
+def search(
+    connection: Connection, wanted: Wanted, limit: int, cursor: Cursor | None
+) -> tuple[Sequence[IncidentView], Cursor | None]:
+    """Incidents, and where to go on: what needs somebody first, then the newest.
+
+    What fires comes before what is over; among that what nobody has taken on or silenced, the
+    worst first. A page may be shorter than the limit, even empty, and still have a cursor: so many
+    rows are read at most.
+    """
+    phases = [wanted.phase] if wanted.phase else [Phase.FIRING, Phase.RESOLVED]
+    at = cursor or Cursor(phases[0])
     found: list[Incident] = []
-    read, last = 0, cursor
+    following: Cursor | None = at
+    if at.phase is Phase.FIRING:
+        found, following = _firing(connection, wanted, limit, at)
+        if following is None and Phase.RESOLVED in phases:
+            following = Cursor(Phase.RESOLVED)
+    if following is not None and following.phase is Phase.RESOLVED and len(found) < limit:
+        over = replace(wanted, phase=Phase.RESOLVED)
+        more, last = _newest(connection, over, limit - len(found), following.before)
+        found += more
+        following = replace(following, before=last) if last else None
+    return queries.views(connection, found), following
+
+
+def _firing(
+    connection: Connection, wanted: Wanted, limit: int, at: Cursor
+) -> tuple[list[Incident], Cursor | None]:
+    fires = replace(wanted, phase=Phase.FIRING)
+    found, last = _newest(connection, fires, MOST_SORTED, at.before)
+    # sorting is stable: equals stay as they are, the newest first
+    found.sort(key=lambda each: (each.quiet is not None, -worst(each.firing)))
+    upto = at.skip + limit
+    if upto < len(found):
+        return found[at.skip : upto], replace(at, skip=upto)
+    return found[at.skip :], Cursor(Phase.FIRING, last) if last else None
+
+
+def _newest(
+    connection: Connection, wanted: Wanted, limit: int, before: str
+) -> tuple[list[Incident], str]:
+    """Incidents from the newest on, and the id to go on before; "" at the end."""
+    found: list[Incident] = []
+    read, last = 0, before
     while len(found) < limit and read < MOST_READ:
         rows = _batch(connection, wanted, last)
         read += len(rows)
@@ -66,11 +131,11 @@ def search(
                     break
         if len(rows) < _BATCH:
             more = len(found) == limit and rows and last != rows[-1][0]
-            return queries.views(connection, found), last if more else None
-    return queries.views(connection, found), last
+            return found, last if more else ""
+    return found, last
 
 
-def _batch(connection: Connection, wanted: Wanted, cursor: str | None) -> list[tuple[str, str]]:
+def _batch(connection: Connection, wanted: Wanted, before: str) -> list[tuple[str, str]]:
     query = select(incidents.c.id, incidents.c.document).order_by(incidents.c.id.desc())
     if wanted.phase is not None:
         query = query.where(incidents.c.phase == wanted.phase.value)
@@ -80,8 +145,8 @@ def _batch(connection: Connection, wanted: Wanted, cursor: str | None) -> list[t
         if written.isascii():
             # a database may know no other letters when it ignores case
             query = query.where(incidents.c.document.icontains(written, autoescape=True))
-    if cursor:
-        query = query.where(incidents.c.id < cursor)
+    if before:
+        query = query.where(incidents.c.id < before)
     return [(row.id, row.document) for row in connection.execute(query.limit(_BATCH))]
 
 

@@ -1,21 +1,23 @@
 """What the inbox page reads: incidents as they look in the chats, and how they got there."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
 from notifier.clock import Clock
+from notifier.deliver.protocol import Rendered
 from notifier.incident import Incident, Phase, Quiet
 from notifier.incident.severity import worst
+from notifier.outlet import Actions, Outlet
 from notifier.render import Chat, RenderContext, render
 from notifier.render.card import Card, Level, card, level_of
 from notifier.render.preview import preview
-from notifier.silences.asking import can_silence, page_offers
 from notifier.store.base import IncidentView
-from notifier.store.search import Happening, Wanted, happenings, search
+from notifier.store.search import Cursor, Happening, Wanted, happenings, search
 from notifier.store.search import firing as count_firing
 from notifier.store.sql import SqlStore
 from notifier.web.documents import answer, incident_document, instant
@@ -35,14 +37,20 @@ class Inbox:
     Attributes:
         context: the surroundings of a message; its time is set at rendering.
         channels: the names of the configured channels.
+        outlets: the channels in force, which know how their messages look.
+        offers: what a reader may do about an incident → where.
         doubtful: whether monitoring is dead, so that an end may be no end.
+        heard: when Alertmanager's last heartbeat came.
     """
 
     store: SqlStore
     clock: Clock
     context: RenderContext
     channels: tuple[str, ...]
-    doubtful: Callable[[], bool] = lambda: False
+    outlets: Callable[[], Mapping[str, Outlet]]
+    offers: Actions
+    doubtful: Callable[[], bool]
+    heard: Callable[[], datetime | None]
 
     def install(self, app: web.Application) -> None:
         """Add the routes."""
@@ -56,21 +64,22 @@ class Inbox:
             phase = Phase(query["phase"]) if query.get("phase") else None
             level = Level(query["level"]) if query.get("level") else None
             limit = int(query.get("limit") or DEFAULT_ROWS)
+            cursor = Cursor.parse(query["cursor"]) if query.get("cursor") else None
         except ValueError:
-            return answer({"error": "phase, level or limit is none of those that exist"}, 400)
+            return answer({"error": "phase, level, limit or cursor is none that exists"}, 400)
         if not 1 <= limit <= MOST_ROWS:
             return answer({"error": f"limit is 1 to {MOST_ROWS}"}, 400)
         wanted = Wanted(phase, query.get("text", "")[:MOST_TEXT], _of_level(level))
-        cursor = query.get("cursor")
         views, following = await self.store.read(lambda c: search(c, wanted, limit, cursor))
         firing = await self.store.read(count_firing)
         context = self._now()
         return answer(
             {
                 "incidents": [_row(view, card(view.incident, context)) for view in views],
-                "next_cursor": following,
+                "next_cursor": str(following) if following else None,
                 "firing": firing,
                 "channels": list(self.channels),
+                "heard_at": instant(self.heard()),
             }
         )
 
@@ -87,8 +96,8 @@ class Inbox:
         return answer(
             {
                 **_row(view, card(view.incident, context)),
-                "looks": {chat.value: self._look(chat, view.incident) for chat in Chat},
-                "can_silence": can_silence(view.incident),
+                "looks": self._looks(view),
+                "actions": list(self.offers(view.incident, self.clock.now())),
                 "receiver": view.incident.receiver,
                 "group_keys": document["group_keys"],
                 "alerts": alerts[:MOST_ALERTS],
@@ -98,14 +107,32 @@ class Inbox:
             }
         )
 
-    def _look(self, chat: Chat, incident: Incident) -> str:
-        now = self.clock.now()
-        offers = page_offers(self.context.public_url)(incident, now)
-        context = replace(self._now(), actions=offers)
-        return preview(chat, render(chat, incident, context).payload)
+    def _looks(self, view: IncidentView) -> list[Document]:
+        """The message of each channel that gets the incident; else of each chat, in our words."""
+        incident, now = view.incident, self.clock.now()
+        actions = self.offers(incident, now)
+        outlets, gets = self.outlets(), {row.channel for row in view.deliveries}
+        named = [name for name in self.channels if name in gets and name in outlets]
+        if named:
+            chosen = [outlets[name] for name in named]
+            return [
+                _look(each.name, each.chat, each.context, each.look(incident, now, actions))
+                for each in chosen
+            ]
+        context = replace(self._now(), actions=actions)
+        return [_look("", chat, context, render(chat, incident, context)) for chat in Chat]
 
     def _now(self) -> RenderContext:
         return replace(self.context, now=self.clock.now(), doubtful=self.doubtful())
+
+
+def _look(channel: str, chat: Chat, context: RenderContext, message: Rendered) -> Document:
+    return {
+        "channel": channel,
+        "chat": chat.value,
+        "language": context.language,
+        "html": preview(chat, message.payload),
+    }
 
 
 def _of_level(level: Level | None) -> Callable[[Incident], bool]:

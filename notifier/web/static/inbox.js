@@ -64,7 +64,7 @@ async function loadRows() {
   count.hidden = answer.firing === 0;
   document.title = `${answer.firing ? `(${answer.firing}) ` : ""}Inbox · WiltonOS notifier`;
   byId("empty").hidden = rows.length > 0;
-  if (rows.length === 0) showEmpty(filtered, answer.channels);
+  if (rows.length === 0) showEmpty(filtered, answer);
   byId("more").hidden = !cursor;
   byId("more").textContent = rows.length === 0 ? "Look further back" : "Show older ones";
   byId("bell").dataset.channels = String(answer.channels.length);

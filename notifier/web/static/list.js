@@ -76,17 +76,28 @@ function chips(incident) {
     { class: `chip ${state}` }, `${incident.states[state]} ${state === "dead" ? "not delivered" : "being delivered"}`));
 }
 
-export function showEmpty(filtered, channels) {
+export function showEmpty(filtered, answer) {
   const box = byId("empty");
   if (filtered) {
     box.replaceChildren(element("p", {}, "No incident fits."));
     return;
   }
-  const base = `${location.origin}/api/v1/alertmanager`;
-  box.replaceChildren(
-    element("p", {}, "Nothing has happened."),
-    element("p", {}, "Incidents appear here when Alertmanager sends them. Its configuration:"),
-    element("pre", {}, `receivers:\n  - name: wiltonos\n    webhook_configs:\n      - url: ${base}`),
-    channels.length === 0
-      ? element("p", {}, "No chat is configured, so this page is where everything arrives.") : null);
+  box.replaceChildren(...(answer.heard_at ? calm(answer.heard_at) : unheard()),
+    answer.channels.length === 0
+      ? element("p", {}, "No chat is configured, so this page is where everything arrives.") : "");
 }
+
+const calm = (heard) => [
+  element("p", { class: "calm" }, "Nothing has happened."),
+  element("p", {}, "Alertmanager’s heartbeat came ", ago(heard), "."),
+];
+
+const unheard = () => [
+  element("p", { class: "calm" }, "Nothing has arrived yet."),
+  element("p", {}, "Incidents appear here when Alertmanager sends them. Its configuration:"),
+  element("pre", { tabindex: "0" }, [
+    "receivers:", "  - name: notifier", "    webhook_configs:", `      - url: ${location.origin}/api/v1/alertmanager`,
+    "        http_config:", "          authorization:", "            credentials_file: secrets/notifier_token",
+  ].join("\n")),
+  element("p", {}, "The last three lines are for a notifier with a token."),
+];

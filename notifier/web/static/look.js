@@ -5,41 +5,57 @@ const TAGS = new Set(["DIV", "P", "H2", "B", "S", "A", "CODE", "MARK", "TIME", "
 const NAMES = { slack: "Slack", discord: "Discord" };
 const KEPT = "wiltonos-look";
 
-let chosen = localStorage.getItem(KEPT) === "discord" ? "discord" : "slack";
+const nameOf = (look) => look.channel || NAMES[look.chat];
 
-/** The message as a chat shows it, with a switch to the other chat. */
+/** The message as each channel shows it, made by what delivers it; one is seen, tabs lead to the others. */
 export function looks(incident) {
   const box = element("section", { "aria-label": "As it looks in the chats" });
-  const show = (chat) => {
-    chosen = chat;
-    localStorage.setItem(KEPT, chat);
-    box.replaceChildren(tabs(show), panel(incident, chat));
+  const show = (look) => box.replaceChildren(tabs(incident, look, choose), panel(incident, look), ...standing(incident, look));
+  const choose = (look) => {
+    localStorage.setItem(KEPT, nameOf(look));
+    show(look);
+    box.querySelector('[aria-selected="true"]').focus();
   };
-  show(chosen);
+  const kept = localStorage.getItem(KEPT);
+  show(incident.looks.find((look) => nameOf(look) === kept) || incident.looks[0]);
   return box;
 }
 
 export function otherLook() {
-  byId("detail").querySelector('.tabs [aria-selected="false"]')?.click();
+  const all = [...byId("detail").querySelectorAll('.tabs [role="tab"]')];
+  all[(all.findIndex((each) => each.ariaSelected === "true") + 1) % all.length]?.click();
 }
 
-function tabs(show) {
-  return element("div", { class: "tabs", role: "tablist", "aria-label": "Chat" },
-    Object.entries(NAMES).map(([chat, name]) => element("button", {
-      type: "button", role: "tab", id: `tab-${chat}`, "aria-controls": "look",
-      "aria-selected": String(chat === chosen), onclick: () => {
-        show(chat);
-        byId(`tab-${chat}`).focus();
-      },
-    }, name)));
+function tabs(incident, shown, choose) {
+  const all = incident.looks;
+  const turn = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    choose(all[(all.indexOf(shown) + step + all.length) % all.length]);
+  };
+  return element("div", { class: "tabs", role: "tablist", "aria-label": "Channel", onkeydown: turn },
+    all.map((look, place) => element("button", {
+      type: "button", role: "tab", id: `tab-${place}`, "aria-controls": "look", "aria-selected": String(look === shown),
+      tabindex: look === shown ? "0" : "-1", onclick: () => choose(look),
+    }, nameOf(look))));
 }
 
-function panel(incident, chat) {
-  return element("div", { class: `look ${chat}`, id: "look", role: "tabpanel", "aria-labelledby": `tab-${chat}` },
+function panel(incident, look) {
+  return element("div", { class: `look ${look.chat}`, id: "look", role: "tabpanel", "aria-label": nameOf(look), lang: look.language },
     element("img", { class: "avatar", src: "/static/icon.svg", alt: "" }),
     element("p", { class: "sender" }, "WiltonOS", element("span", {}, "APP"),
       element("time", {}, clock(new Date(incident.since)))),
-    message(incident.looks[chat]));
+    message(look.html));
+}
+
+// What is drawn is what will be there; a chat that is behind shows something else.
+function standing(incident, look) {
+  const row = incident.deliveries.find((each) => each.channel === look.channel);
+  if (!row || (row.state === "delivered" && row.revision === incident.revision)) return [];
+  const words = row.state === "dead" ? "This has not been delivered."
+    : row.revision ? "This is on its way; the chat still shows an earlier state." : "This is on its way; the chat shows nothing yet.";
+  return [element("p", { class: `note ${row.state}` }, words)];
 }
 
 function message(html) {

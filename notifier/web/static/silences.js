@@ -5,12 +5,10 @@ const KEPT = "wiltonos-name";
 const KINDS = { silence: "Silence", acknowledge: "Acknowledge" };
 let hours = { silence: 2, acknowledge: 0.25 };
 let asked = null;
-let possible = false;
 let signature = "";
 
 export async function loadSilences(changed) {
   const answer = await ask("/api/v1/silences");
-  possible = answer.available;
   hours = { silence: answer.silence_hours, acknowledge: answer.ack_minutes / 60 };
   const active = answer.silences.filter((each) => each.state !== "expired");
   const count = byId("silences-count");
@@ -64,12 +62,11 @@ export function quietNote(incident) {
 }
 
 export function quietActions(incident) {
-  if (!incident.can_silence || !possible) return null;
   const button = (action, words) => element("button", {
     type: "button", id: `do-${action}`, onclick: () => openForm(incident, action),
   }, words);
-  if (incident.quiet) return incident.quiet.ours ? button("undo", "Undo the silence") : null;
-  return element("span", {}, button("acknowledge", "Acknowledge"), " ", button("silence", "Silence…"));
+  const words = { acknowledge: "Acknowledge", silence: "Silence…", undo: "Undo the silence" };
+  return element("span", { class: "quieting" }, incident.actions.map((action) => button(action, words[action])));
 }
 
 export function pressQuiet(action) {

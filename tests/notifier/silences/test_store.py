@@ -6,17 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from notifier.deliver.outcome import Receipt
-from notifier.incident import Incident, Phase, Quiet, QuietKind, Reason
+from notifier.incident import Incident, Quiet, QuietKind, Reason
 from notifier.payload import parse
 from notifier.silences.following import Note
 from notifier.silences.links import Action, Signer
 from notifier.silences.store import SilenceStore
 from notifier.store import Ingest, SqlStore
 from notifier.store.base import Delivered, Lease
-from notifier.store.search import Wanted, happenings, search
+from notifier.store.search import happenings
 from notifier.testing.webhooks import alert, encoded, webhook
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -128,37 +126,3 @@ async def test_only_what_fires_is_followed(store: SqlStore) -> None:
     ended = encoded(webhook(alert("A", starts_at=NOW, ends_at=NOW), group_key="A"))
     await store.accept(Ingest(parse(ended), ended, NOW))
     assert await remembered(store).firing() == [fires]
-
-
-async def searched(
-    store: SqlStore, wanted: Wanted, limit: int = 50, cursor: str | None = None
-) -> tuple[list[str], str | None]:
-    """The names of what is found, and where to go on."""
-    views, following = await store.read(lambda c: search(c, wanted, limit, cursor))
-    return [view.incident.alerts[0].name for view in views], following
-
-
-async def test_search_goes_through_pages(store: SqlStore) -> None:
-    """Every incident is found once, the newest first."""
-    names = [f"Needle{number}" for number in range(7)]
-    for number, name in enumerate(names):
-        await opened(store, name, number)
-    found, cursor = await searched(store, Wanted(), 3)
-    while cursor is not None:
-        more, cursor = await searched(store, Wanted(), 3, cursor)
-        found += more
-    assert found == names[::-1]
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("alertname=Needle3", 1), ("NEEDLE3", 1), ("needle", 7), ("%", 0), ("_", 0), ('"', 0)],
-)
-async def test_words_are_looked_for_as_they_are_written(
-    store: SqlStore, text: str, count: int
-) -> None:
-    """In any case of letters, and without meaning more than they say."""
-    for number in range(7):
-        await opened(store, f"Needle{number}", number)
-    assert len((await searched(store, Wanted(text=text)))[0]) == count
-    assert await searched(store, Wanted(Phase.RESOLVED)) == ([], None)

@@ -30,6 +30,8 @@ HOSTILE = (
     " \u202egnp.exe @everyone <!channel> [x](javascript:alert(3)) ${7*7} " + "A" * 10_000
 )
 TOKEN = "token-of-the-page"
+# silences are on, and nothing listens there
+NO_ALERTMANAGER = 'alertmanager_url = "http://127.0.0.1:1"'
 
 
 def chromium() -> str:
@@ -102,11 +104,87 @@ async def test_an_incident_appears_changes_and_resolves_by_itself(run: Any, page
     await expect(page).to_have_title("(1) Inbox · WiltonOS notifier")
     await page.get_by_role("tab", name="Discord").click()
     await expect(page.locator("#detail .look.discord .embed h2")).to_have_text("🔴 Leak is wrong")
+    await expect(page.locator("#detail .quieting")).to_be_empty()
     await run.post(over("Leak", severity="critical"))
     await expect(row(page, "Leak is wrong").locator(".state")).to_have_text("Resolved")
     await expect(page.locator("#detail .look h2")).to_have_text("✅ Resolved: Leak is wrong")
     await expect(page.locator("#firing-count")).to_be_hidden()
     await expect(page.locator(".history li").first).to_contain_text("resolved")
+
+
+async def test_an_incident_is_shown_as_each_channel_shows_it(
+    start: Callable[..., Any],
+    texts: dict[str, str],
+    page: Page,
+    eventually: Callable[..., Awaitable[None]],
+) -> None:
+    """Its own words, language and pings; what is not delivered says so; links give no right."""
+    words = """title_template = "Look: {{{{ title }}}}"
+    mentions = {{ critical = ["<!here>"] }}
+    """
+    other = 'language = "pt-BR"\nmatch = {{ severity = "critical" }}\n'
+    run = await start(texts["slack"] + words + texts["discord"] + other, NO_ALERTMANAGER)
+    run.discord.hook().deleted = True
+    await run.post(firing("Leak", severity="critical"))
+    await run.post(firing("Drip"))
+
+    async def settled() -> bool:
+        found = (await run.get("/api/v1/incidents"))["incidents"]
+        states = {row["state"] for each in found for row in each["deliveries"]}
+        return states == {"delivered", "dead"}
+
+    await eventually(settled)
+    await page.goto(run.base)
+    look = page.locator("#detail .look")
+    await row(page, "Leak is wrong").locator("a").click()
+    await expect(page.get_by_role("tab")).to_have_text(["slack", "discord"])
+    await expect(look.locator("h2")).to_have_text("🔴 Look: Leak is wrong")
+    await expect(look.locator("mark")).to_have_text("@here")
+    sent = [each.payload["blocks"][0]["text"]["text"] for each in run.slack_messages()]
+    assert "🔴 Look: Leak is wrong" in sent
+    for name in ("Acknowledge", "Silence"):
+        link = await look.get_by_role("link", name=name).get_attribute("href")
+        assert link is not None
+        assert "/silence/" not in link
+    await page.get_by_role("tab", name="slack").press("ArrowRight")
+    await expect(page.get_by_role("tab", name="discord")).to_be_focused()
+    await expect(page.locator("#detail .look.discord")).to_have_attribute("lang", "pt-BR")
+    await expect(look).to_contain_text("Crítico")
+    await expect(page.locator("#detail .note")).to_have_text("This has not been delivered.")
+    await row(page, "Drip is wrong").locator("a").click()
+    await expect(page.get_by_role("tab")).to_have_text(["slack"])
+
+
+async def test_the_worst_is_seen_first_and_can_be_acted_upon(
+    start: Callable[..., Any], page: Page
+) -> None:
+    """Newer warnings do not hide what is critical, and its buttons are there from the start."""
+    run = await start("", NO_ALERTMANAGER)
+    await run.post(firing("Leak", severity="critical"))
+    await run.post(over("Past"))
+    for name in ("One", "Two"):
+        await run.post(firing(name))
+    await page.goto(run.base)
+    await expect(page.locator("#rows .title")).to_have_text(
+        ["Leak is wrong", "Two is wrong", "One is wrong", "Past is wrong"]
+    )
+    await expect(page.locator("#detail .look h2")).to_have_text("🔴 Leak is wrong")
+    buttons = page.locator("#detail .quieting button")
+    await expect(buttons).to_have_text(["Acknowledge", "Silence…"])
+
+
+async def test_an_empty_inbox_says_whether_it_is_connected(
+    start: Callable[..., Any], page: Page
+) -> None:
+    """Before anything was heard, what to configure; afterwards, that Alertmanager is heard."""
+    run = await start("", NO_ALERTMANAGER)
+    await page.goto(run.base)
+    await expect(page.locator("#empty pre")).to_contain_text("/api/v1/alertmanager")
+    async with run.http.post(f"{run.base}/api/v1/heartbeat") as answer:
+        assert answer.status == 200
+    await page.reload()
+    await expect(page.locator("#empty")).to_contain_text("heartbeat came")
+    await expect(page.locator("#empty pre")).to_have_count(0)
 
 
 async def test_hostile_text_is_only_text(run: Any, page: Page) -> None:
@@ -277,6 +355,7 @@ async def test_the_page_fits_and_can_be_read(run: Any, page: Page, scheme: Any, 
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         assert await page.evaluate(NAMELESS) == []
         assert await page.evaluate(FAINT) == []
+        assert await page.evaluate(FAINT_FIELDS) == []
 
 
 NAMELESS = """
@@ -285,9 +364,7 @@ NAMELESS = """
     each.labels?.length || each.placeholder))
   .map((each) => each.outerHTML)
 """
-# WCAG 2.2, "Contrast (Minimum)": 4.5 to 1
-FAINT = """
-(() => {
+COLOURS = """
   const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
     .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -300,14 +377,28 @@ FAINT = """
     return [255, 255, 255];
   };
   const shown = (node) => node.checkVisibility() && node.getClientRects().length;
+  const ratio = (colour, under) => {
+    const [a, b] = [light(parse(colour)), light(ground(under))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  };
+"""
+# WCAG 2.2, "Contrast (Minimum)": 4.5 to 1
+FAINT = f"""
+(() => {{{COLOURS}
   return [...document.querySelectorAll("body *")]
     .filter((each) => shown(each) &&
       [...each.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-    .map((each) => {
-      const both = [light(parse(getComputedStyle(each).color)), light(ground(each))];
-      const [a, b] = both.sort((x, y) => y - x);
-      return [(a + 0.05) / (b + 0.05), each.textContent.slice(0, 40), each.className];
-    })
+    .map((each) => [ratio(getComputedStyle(each).color, each),
+      each.textContent.slice(0, 40), each.className])
     .filter(([ratio]) => ratio < 4.5);
-})()
+}})()
+"""
+# and "Non-text Contrast", 3 to 1, for what shows that something can be typed here
+FAINT_FIELDS = f"""
+(() => {{{COLOURS}
+  return [...document.querySelectorAll("input, select, textarea")].filter(shown)
+    .map((each) => [ratio(getComputedStyle(each).borderTopColor, each),
+      ratio(getComputedStyle(each, "::placeholder").color, each), each.name])
+    .filter(([edge, words]) => edge < 3 || words < 4.5);
+}})()
 """
