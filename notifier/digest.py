@@ -33,10 +33,10 @@ PATIENCE_SECONDS = 10.0
 
 @dataclass
 class ChannelDigest:
-    """Watches the backlog of one channel; one episode has one digest at most.
+    """Watches the backlog of one channel; one episode has one digest that is kept true.
 
-    The digest is an aid, every incident that still fires gets its own message. So a post whose
-    outcome is unknown and that cannot be found is not repeated.
+    A post whose outcome is unknown and that cannot be found is repeated once, while the backlog
+    is long still: an episode has two at most, and the first of them is counted as doubled.
 
     Attributes:
         after_seconds: how long the limits of the chat must hold the backlog back; 0 = never.
@@ -126,13 +126,27 @@ class ChannelDigest:
         if not await self._swap(None, made):
             return
         killpoints.reached(killpoints.DIGEST_BEGUN)
+        await self._send(made, None)
+
+    async def _repeat(self, unsure: Episode) -> None:
+        """Send one more, which can be kept true; the first may have arrived, too."""
+        if not await self._budget(Operation.POST):
+            return
+        made = replace(unsure, state=DigestState.SENDING, again=True)
+        if not await self._swap(unsure, made):
+            return
+        self.instruments.duplicate_possible(self.outlet.name)
+        await self._send(made, unsure)
+
+    async def _send(self, made: Episode, before: Episode | None) -> None:
+        """Post the digest; what did not arrive leaves the state before it."""
         message = await self._message(made)
         if not await self._budget(Operation.POST):
-            await self._swap(made, None)
+            await self._swap(made, before)
             return
         outcome = await self._plainly(await self._post(message), message)
         killpoints.reached(killpoints.DIGEST_SENT)
-        await self._posted(made, outcome, message)
+        await self._posted(made, outcome, message, before)
 
     async def _post(self, message: Rendered) -> Outcome:
         outcome = await self.outlet.deliverer.post(message)
@@ -146,7 +160,9 @@ class ChannelDigest:
             return outcome
         return await self._post(Rendered(message.plain, message.plain, message.marker))
 
-    async def _posted(self, made: Episode, outcome: Outcome, message: Rendered) -> None:
+    async def _posted(
+        self, made: Episode, outcome: Outcome, message: Rendered, before: Episode | None
+    ) -> None:
         match outcome.kind:
             case OutcomeKind.DELIVERED:
                 await self._show(made, outcome.receipt or Receipt("", ""), message)
@@ -156,7 +172,7 @@ class ChannelDigest:
                 await self._swap(made, replace(made, state=DigestState.LOST))
             case _:
                 # it did not arrive: the next look tries again
-                await self._swap(made, None)
+                await self._swap(made, before)
 
     async def _show(self, made: Episode, receipt: Receipt, message: Rendered | None) -> None:
         self._said, self._edited_at = message, self.clock.monotonic()
@@ -171,12 +187,13 @@ class ChannelDigest:
         log.info("the backlog is long: a digest stands for it", channel=self.outlet.name)
 
     async def _find(self, made: Episode) -> None:
-        """Take over the message that may have arrived; never send a second one."""
+        """Take over the message that may have arrived; else leave it to a second one."""
         receipt = await self.outlet.deliverer.find(made.marker)
         if receipt is not None:
             await self._show(made, receipt, None)
             return
-        await self._swap(made, replace(made, state=DigestState.LOST))
+        state = DigestState.LOST if made.again else DigestState.UNSURE
+        await self._swap(made, replace(made, state=state))
         log.warning("nobody knows whether the digest arrived", channel=self.outlet.name)
 
     async def _hold(self, known: Episode) -> Episode | None:
@@ -193,6 +210,9 @@ class ChannelDigest:
         if mine.state is DigestState.SENDING:
             # whoever sent it has died
             await self._find(mine)
+            return
+        if mine.state is DigestState.UNSURE and self._too_long(waits):
+            await self._alone(self._repeat(mine))
             return
         over = waits.count == 0
         can_edit = self.standing.shown and mine.state is DigestState.SHOWN

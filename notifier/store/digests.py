@@ -28,7 +28,9 @@ class DigestState(StrEnum):
 
     SENDING = "sending"
     SHOWN = "shown"
-    # nobody knows whether it arrived, or somebody has removed it: no second one is sent
+    # nobody knows whether it arrived: one more is sent
+    UNSURE = "unsure"
+    # that is unknown of the second, too, or somebody has removed it: no other one is sent
     LOST = "lost"
 
 
@@ -40,6 +42,7 @@ class Episode:
         first_id: the first incident that had to wait; later ones belong to the episode, too.
         owner: the worker that cares for it.
         lease_until: when another one may; microseconds since 1970.
+        again: whether its message is the second one.
     """
 
     first_id: str
@@ -48,6 +51,7 @@ class Episode:
     lease_until: int
     destination: str = ""
     message: str = ""
+    again: bool = False
 
     @property
     def marker(self) -> str:
