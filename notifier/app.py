@@ -16,7 +16,7 @@ from aiohttp import web
 
 from notifier.alive import Alive
 from notifier.announcing import Announcer
-from notifier.building import make_apps, make_charts, make_guard, make_page_context, make_planner
+from notifier.building import make_charts, make_guard, make_planner, make_silences
 from notifier.channels import Channels, Surroundings
 from notifier.charting import ChartService
 from notifier.clock import Clock, SystemClock
@@ -47,6 +47,7 @@ from wiltonos_service.telemetry.endpoint import ScrapeEndpoint
 from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
 from wiltonos_service.telemetry.scrape import StockReader
 from wiltonos_service.telemetry.spans import TracePush, Tracing, make_tracing
+from wiltonos_service.web.guard import Guard
 from wiltonos_service.web.serve import serve
 
 SERVICE = "wiltonos-notifier"
@@ -85,7 +86,7 @@ class NotifierService:
         self.loaded = loaded
         self.clock = clock or SystemClock()
         self.listen = Listen.parse(self.table.listen)
-        self.guard = replace(make_guard(loaded), refused=self._turned_away)
+        self.guard = self._make_guard(loaded)
         identity = Identity.of(SERVICE, version(DISTRIBUTION), loaded.port_offset)
         self.tracing = _tracing(loaded, identity)
         self.traces = Traces(self.tracing.provider if self.tracing else None)
@@ -133,6 +134,10 @@ class NotifierService:
             ends = [self.telemetry.shutdown, *([self.tracing.shutdown] if self.tracing else [])]
             await asyncio.gather(*(asyncio.to_thread(end) for end in ends))
 
+    def _make_guard(self, loaded: Loaded[Settings]) -> Guard:
+        # a reload leaves the listener as it is, and the guard has to know the one that listens
+        return replace(make_guard(loaded), listen=self.listen, refused=self._turned_away)
+
     async def _recover(self, store: SqlStore) -> None:
         """Take over what a process that died has left."""
         if not store.shared:
@@ -154,18 +159,20 @@ class NotifierService:
         """
         if self.channels is None:
             raise StoreError("the service is starting or ending; reload it when it is up")
+        # what can fail comes first
+        guard, silences = self._make_guard(loaded), make_silences(loaded)
         self.channels.adopt(loaded)
         if self._charting is not None:
             self._charting.draw = make_charts(loaded, self.channels.session).draw
         table = self.table = loaded.settings.notifier
-        self.loaded = loaded
-        names = tuple(channel.name for channel in table.channels)
+        self.loaded, self.guard = loaded, guard
         self.store.replan(make_planner(loaded))
-        self.instruments.announce(names)
+        self.store.bound(table.waiting_line)
+        self.receiver.max_body_bytes = table.max_body_bytes
+        self.instruments.announce(silences.channels)
         self.deadman.timeout_seconds = table.heartbeat_timeout_seconds
-        look = make_page_context(loaded)
-        self.inbox.context, self.inbox.channels = look, names
-        self.silences.adopt(look, names, table.silence_hours, table.ack_minutes)
+        self.inbox.context, self.inbox.channels = silences.context, silences.channels
+        await self.silences.adopt(silences)
         try:
             await self._retire(self.store)
         except StoreError as error:
@@ -174,15 +181,15 @@ class NotifierService:
 
     def application(self, store: SqlStore) -> web.Application:
         """The web application, which owns the workers and ends them."""
-        app = web.Application(client_max_size=self.table.max_body_bytes)
-        self.guard.install(app)
+        app = web.Application()
+        self.guard.install(app, lambda: self.guard)
         self.changes = Changes()
         self.deadman = DeadMansSwitch(
             store, self.clock, self.table.heartbeat_timeout_seconds, self.announcer.alerting
         )
         self.committing = Committing(store, self.clock)
         probes = Probes(store, self.clock)
-        Receiver(
+        self.receiver = Receiver(
             store=store,
             clock=self.clock,
             instruments=self.instruments,
@@ -193,30 +200,25 @@ class NotifierService:
             probed=probes.take,
             committing=self.committing,
             traces=self.traces,
-        ).install(app)
+        )
+        self.receiver.install(app)
         probes.install(app)
         Api(store, self.clock, self._wake).install(app)
         Health(self.committing.check, self.degraded).install(app)
-        names = tuple(channel.name for channel in self.table.channels)
-        look = make_page_context(self.loaded)
         self.silences = SilenceService(
             store=store,
             clock=self.clock,
-            channels=names,
-            alertmanager_url=self.table.silences_at,
-            silence_hours=self.table.silence_hours,
-            ack_minutes=self.table.ack_minutes,
+            wanted=make_silences(self.loaded),
             accept=self._take,
             changed=self._wake,
-            context=look,
-            apps=make_apps(self.loaded),
         )
         self.silences.install(app)
+        look = self.silences.wanted
         self.inbox = Inbox(
             store=store,
             clock=self.clock,
-            context=look,
-            channels=names,
+            context=look.context,
+            channels=look.channels,
             outlets=self._outlets,
             offers=self.silences.page_offers,
             doubtful=lambda: self.deadman.down,

@@ -1,6 +1,6 @@
 """Makes the parts of the notifier from its settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from notifier.render import RenderContext, chat_of
 from notifier.settings import Channel, Settings
 from notifier.silences.buttons import App
 from notifier.silences.links import PATH as SILENCE_PATH
+from notifier.silences.service import Wanted
 from notifier.templates import ChannelTemplate, Source
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
@@ -78,8 +79,25 @@ def make_page_context(loaded: Loaded[Settings]) -> RenderContext:
     )
 
 
-def make_apps(loaded: Loaded[Settings]) -> tuple[App, ...]:
-    """The Slack apps whose buttons are heard; channels of one app share a connection.
+def make_silences(loaded: Loaded[Settings]) -> Wanted:
+    """What the configuration says of silences.
+
+    Raises:
+        SettingsError: an app token is missing.
+    """
+    table = loaded.settings.notifier
+    return Wanted(
+        channels=tuple(channel.name for channel in table.channels),
+        alertmanager_url=table.silences_at,
+        silence_hours=table.silence_hours,
+        ack_minutes=table.ack_minutes,
+        context=make_page_context(loaded),
+        apps=make_apps(loaded),
+    )
+
+
+def make_apps(loaded: Loaded[Settings]) -> Mapping[tuple[str, str], App]:
+    """The Slack apps whose buttons are heard, by address and token; channels share them.
 
     Raises:
         SettingsError: an app token is missing.
@@ -89,7 +107,7 @@ def make_apps(loaded: Loaded[Settings]) -> tuple[App, ...]:
         secret = channel.app_secret(loaded)
         if secret is not None:
             found.setdefault((channel.api_url, secret.read()), App(secret, channel.api_url))
-    return tuple(found.values())
+    return found
 
 
 def make_source(channel: Channel, key: str, loaded: Loaded[Settings]) -> Source:

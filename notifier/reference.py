@@ -6,6 +6,7 @@ from opentelemetry.metrics import MeterProvider
 
 from notifier.instruments import METER, Instruments
 from notifier.own import OwnAlert
+from notifier.reloading import FIXED
 from notifier.settings import Settings
 from notifier.store import Backlog
 from wiltonos_service.reference import OwnAlert as OwnAlertRow
@@ -75,6 +76,7 @@ PACKAGE = Package(
         "reason": "Why something was counted, from a closed list.",
     },
     settings=Settings,
+    restart=tuple(f"notifier.{key}" for key in FIXED),
     services=(_SERVICE,),
     alerts=(
         OwnAlertRow(

@@ -15,19 +15,8 @@ from wiltonos_service.settings import Loaded
 
 log = structlog.get_logger(__name__)
 
-# what is built into the listener, the database and the sessions of readers
-FIXED = (
-    "listen",
-    "database",
-    "bearer_token",
-    "bearer_token_file",
-    "public_url",
-    "allowed_hosts",
-    "alertmanager_url",
-    "alertmanager_api_url",
-    "max_body_bytes",
-    "waiting_line",
-)
+# what the listener and the database are made of
+FIXED = ("listen", "database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +99,7 @@ class Reloading:
 def _changed(old: Settings, new: Settings) -> tuple[str, ...]:
     before, after = old.notifier, new.notifier
     found = [f"[notifier] {k}" for k in FIXED if getattr(before, k) != getattr(after, k)]
-    if _apps(old) != _apps(new):
-        found.append("[[notifier.channels]] app_token")
     pushes = type(new.telemetry).model_fields
     told = [k for k in pushes if getattr(old.telemetry, k) != getattr(new.telemetry, k)]
     found += [f"[telemetry] {k}" for k in told]
     return tuple(found)
-
-
-def _apps(settings: Settings) -> set[tuple[str, str]]:
-    return {
-        (channel.api_url, str(channel.app_token or channel.app_token_file))
-        for channel in settings.notifier.channels
-        if channel.buttons
-    }

@@ -75,6 +75,7 @@ class Package:
         settings: the model whose fields are the tables that it owns, or None.
         described_by: class whose docstring describes the keys of a table, where that is not the
             table's own.
+        restart: keys that a reload does not take, as ``table.key``.
         services: its HTTP services.
         alerts: the alerts that it raises by itself.
     """
@@ -85,6 +86,7 @@ class Package:
     attributes: Mapping[str, str] = field(default_factory=dict)
     settings: type[BaseModel] | None = None
     described_by: Mapping[str, type] = field(default_factory=dict)
+    restart: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     alerts: tuple[OwnAlert, ...] = ()
 

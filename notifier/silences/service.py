@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import aiohttp
 from aiohttp import web
 
 from notifier.clock import Clock
@@ -24,105 +25,133 @@ from notifier.web.silences import SilencePages
 END_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the configuration says of silences.
+
+    Attributes:
+        channels: the names of the configured channels.
+        alertmanager_url: "" switches silences off.
+        context: for the words of the pages; its ``public_url`` is that of the links.
+        apps: the Slack apps whose buttons are heard, by address and token.
+    """
+
+    channels: tuple[str, ...]
+    alertmanager_url: str
+    silence_hours: float
+    ack_minutes: float
+    context: RenderContext
+    apps: Mapping[tuple[str, str], App] = field(default_factory=dict, repr=False)
+
+    def same_places(self, other: "Wanted") -> bool:
+        """Whether it needs the same connections."""
+        return (self.alertmanager_url, [*self.apps]) == (other.alertmanager_url, [*other.apps])
+
+
 @dataclass
 class SilenceService:
     """Lives as long as the web application that it is installed in.
 
     Attributes:
-        channels: the names of the configured channels.
-        alertmanager_url: "" switches silences off.
+        wanted: the configuration in force.
         accept: commits a notification and wakes the workers.
         changed: called when a message has to change.
-        context: for the words of the pages; its ``public_url`` is that of the links.
-        apps: the Slack apps whose buttons are heard.
     """
 
     store: SqlStore
     clock: Clock
-    channels: tuple[str, ...]
-    alertmanager_url: str
-    silence_hours: float
-    ack_minutes: float
+    wanted: Wanted
     accept: Callable[[Ingest], Awaitable[None]]
     changed: Callable[[], None]
-    context: RenderContext
-    apps: tuple[App, ...] = ()
     follower: Follower | None = None
     _desk: Desk | None = None
     _pages: SilencePages | None = None
     _remembered: SilenceStore | None = None
     _signer: Signer = field(default_factory=lambda: Signer(b""))
+    _session: aiohttp.ClientSession | None = None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def install(self, app: web.Application) -> None:
         """Add the routes and what runs behind them."""
         self._pages = SilencePages(
-            lambda: self._desk, lambda: self._signer, self.clock, self.context
+            lambda: self._desk, lambda: self._signer, self.clock, self.wanted.context
         )
         self._pages.install(app)
         app.cleanup_ctx.append(self._running)
 
-    def adopt(
-        self,
-        context: RenderContext,
-        channels: tuple[str, ...],
-        silence_hours: float,
-        ack_minutes: float,
-    ) -> None:
+    async def adopt(self, wanted: Wanted) -> None:
         """Let another configuration be in force."""
-        self.context, self.channels = context, channels
-        self.silence_hours, self.ack_minutes = silence_hours, ack_minutes
+        before, self.wanted = self.wanted, wanted
         if self._pages is not None:
-            self._pages.context = context
+            self._pages.context = wanted.context
+        if self._session is not None and not wanted.same_places(before):
+            await self._disconnect()
+            self._connect(self._session)
         if self._remembered is not None:
-            self._remembered.channels = channels
+            self._remembered.channels = wanted.channels
         if self._desk is not None:
-            self._desk.silence_hours, self._desk.ack_minutes = silence_hours, ack_minutes
+            self._desk.silence_hours = wanted.silence_hours
+            self._desk.ack_minutes = wanted.ack_minutes
         if self.follower is not None:
-            self.follower.ack_minutes = ack_minutes
+            self.follower.ack_minutes = wanted.ack_minutes
 
     def offers(self, incident: Incident, now: datetime) -> Mapping[str, str]:
         """The links of a message; none while silences are off."""
         if self._desk is None:
             return {}
-        return Offers(self._signer, self.context.public_url)(incident, now)
+        return Offers(self._signer, self.wanted.context.public_url)(incident, now)
 
     def page_offers(self, incident: Incident, now: datetime) -> Mapping[str, str]:
         """The same names for a page that anybody on this machine may read: without the right."""
         if self._desk is None:
             return {}
-        return page_offers(self.context.public_url)(incident, now)
+        return page_offers(self.wanted.context.public_url)(incident, now)
 
     async def _running(self, _app: web.Application) -> AsyncIterator[None]:
-        if not self.alertmanager_url:
-            yield
-            return
-        remembered = self._remembered = SilenceStore(self.store, self.channels)
-        self._signer = Signer(await remembered.key())
+        self._remembered = SilenceStore(self.store, self.wanted.channels)
+        self._signer = Signer(await self._remembered.key())
         async with open_session() as session:
-            alertmanager = Alertmanager(session, self.alertmanager_url)
-            self._desk = Desk(
-                alertmanager,
-                remembered,
-                self.clock,
-                self.silence_hours,
-                self.ack_minutes,
-                self.changed,
-            )
-            self.follower = Follower(
-                alertmanager,
-                remembered,
-                self.clock,
-                self.ack_minutes,
-                self.accept,
-                self.changed,
-            )
-            heard = [Buttons(app, self._desk, session) for app in self.apps]
-            stopping = asyncio.Event()
-            tasks = [asyncio.create_task(self.follower.run(stopping))]
-            tasks += [asyncio.create_task(each.run(stopping)) for each in heard]
+            self._session = session
+            self._connect(session)
             yield
-            stopping.set()
-            _, late = await asyncio.wait(tasks, timeout=END_SECONDS)
-            for each in late:
-                each.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._session = None
+            await self._disconnect()
+
+    def _connect(self, session: aiohttp.ClientSession) -> None:
+        """Follow the Alertmanager of the configuration, and hear its Slack apps."""
+        wanted, remembered = self.wanted, self._remembered
+        if not wanted.alertmanager_url or remembered is None:
+            return
+        alertmanager = Alertmanager(session, wanted.alertmanager_url)
+        self._desk = Desk(
+            alertmanager,
+            remembered,
+            self.clock,
+            wanted.silence_hours,
+            wanted.ack_minutes,
+            self.changed,
+        )
+        self.follower = Follower(
+            alertmanager,
+            remembered,
+            self.clock,
+            wanted.ack_minutes,
+            self.accept,
+            self.changed,
+        )
+        heard = [Buttons(app, self._desk, session) for app in wanted.apps.values()]
+        self._stopping = asyncio.Event()
+        self._tasks = [asyncio.create_task(self.follower.run(self._stopping))]
+        self._tasks += [asyncio.create_task(each.run(self._stopping)) for each in heard]
+
+    async def _disconnect(self) -> None:
+        self._stopping.set()
+        tasks, self._tasks = self._tasks, []
+        self._desk = self.follower = None
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=END_SECONDS)
+        for each in late:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

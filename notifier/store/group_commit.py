@@ -45,7 +45,7 @@ class Line(Generic[Item, Result]):
     ) -> None:
         self._transact = transact
         self._apply = apply
-        self._bound = bound
+        self.bound = bound
         self._weigh = weigh
         self._heaviest = heaviest
         self._weight = 0
@@ -70,7 +70,7 @@ class Line(Generic[Item, Result]):
         """
         if self._closed:
             raise StoreError("the notifier is stopping")
-        if self._bound is not None and len(self._waiting) >= self._bound:
+        if self.bound is not None and len(self._waiting) >= self.bound:
             raise BusyError(f"{len(self._waiting)} webhooks already wait for a commit")
         weight = self._weigh(item)
         if self._waiting and self._weight + weight > self._heaviest:

@@ -60,6 +60,10 @@ class SqlStore:
         """Decide by other rules from the next webhook on."""
         self._step.planner = planner
 
+    def bound(self, waiting_line: int) -> None:
+        """Let so many webhooks wait for a commit from now on."""
+        self._accepting.bound = waiting_line
+
     @property
     def waiting(self) -> int:
         """How many webhooks wait for a commit."""

@@ -22,7 +22,11 @@ example `WILTONOS__NOTIFIER__LANGUAGE=pt-BR`. Arguments win over `WILTONOS__*`, 
 `OTEL_*`, those over the file. Relative paths start at the directory of the file.
 
 Addresses marked ⇄ are defaults that `--port-offset N` or `WILTONOS_PORT_OFFSET` moves; an address
-that is stated is taken as it is. An unknown key or a wrong type is an error that names both."""
+that is stated is taken as it is. An unknown key or a wrong type is an error that names both.
+
+`SIGHUP` and `POST /-/reload` let the notifier take its tables anew while it runs. Keys marked † are
+taken at its next start only, as `[telemetry]` is; the answer to a reload names those that changed.
+All other services read their tables when they start."""
 _BOUNDS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 _WORDS = {
     str: "text",
@@ -51,10 +55,17 @@ def _tables(package: Package) -> Iterator[str]:
         assert issubclass(model, BaseModel)
         # a partial view of a table that another package owns
         if model.model_config.get("extra") != "ignore":
-            yield from _table(section, model, package.described_by.get(section, model))
+            owner = package.described_by.get(section, model)
+            yield from _table(section, model, owner, package.restart)
 
 
-def _table(section: str, model: type[BaseModel], owner: type, mark: str = "[{}]") -> Iterator[str]:
+def _table(
+    section: str,
+    model: type[BaseModel],
+    owner: type,
+    restart: Sequence[str],
+    mark: str = "[{}]",
+) -> Iterator[str]:
     texts = described(owner)
     rows, nested = [], []
     for key, info in model.model_fields.items():
@@ -65,7 +76,8 @@ def _table(section: str, model: type[BaseModel], owner: type, mark: str = "[{}]"
             nested.append((f"{section}.{key}", kind))
         else:
             bounds = "".join(f", {bound}" for bound in _bounds(info))
-            rows.append([code(key), kind + bounds, _default(info), plain(texts[key])])
+            marked = code(key) + (" †" if f"{section}.{key}" in restart else "")
+            rows.append([marked, kind + bounds, _default(info), plain(texts[key])])
     first = plain((owner.__doc__ or "").partition("\n")[0])
     summary = first.removeprefix(f"{code(mark.format(section))}: ")
     yield "\n\n".join(
@@ -76,7 +88,7 @@ def _table(section: str, model: type[BaseModel], owner: type, mark: str = "[{}]"
         ]
     )
     for name, inner in nested:
-        yield from _table(name, inner, inner, "[[{}]]")
+        yield from _table(name, inner, inner, restart, "[[{}]]")
 
 
 def _kind(annotation: Any) -> str | type[BaseModel]:

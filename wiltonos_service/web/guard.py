@@ -87,11 +87,17 @@ class Guard:
         """Name of the session cookie."""
         return f"wiltonos_{self.name}_session"
 
-    def install(self, app: web.Application) -> None:
-        """Put the checks in front of every route, the headers on every answer, and the sign-in."""
-        app.middlewares.insert(0, self._middleware())
+    def install(self, app: web.Application, in_force: "Callable[[], Guard] | None" = None) -> None:
+        """Put the checks in front of every route, the headers on every answer, and the sign-in.
+
+        Args:
+            app: gets them.
+            in_force: the guard that a request meets, where it may be replaced.
+        """
+        current = in_force or (lambda: self)
+        app.middlewares.insert(0, _middleware(current))
         app.on_response_prepare.append(_add_headers)
-        app.router.add_post(SESSION_PATH, self._sign_in)
+        app.router.add_post(SESSION_PATH, _signing_in(current))
         app.router.add_get("/-/signin.js", _static("signin.js", "text/javascript"))
         app.router.add_get("/-/signin.css", _static("signin.css", "text/css"))
 
@@ -142,7 +148,7 @@ class Guard:
             return web.Response(status=401, text=text, content_type="text/html", headers=challenge)
         return _refuse(401, "bad or missing token", challenge)
 
-    async def _sign_in(self, request: web.Request) -> web.Response:
+    async def sign_in(self, request: web.Request) -> web.Response:
         """Exchange the token for a cookie that scripts cannot read."""
         if self.token is None:
             return web.Response(status=204)
@@ -159,16 +165,25 @@ class Guard:
         )
         return response
 
-    def _middleware(self) -> Middleware:
-        @web.middleware
-        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            refusal = self.refusal(request)
-            if refusal is None:
-                return await handler(request)
-            self.refused(request.path, refusal.status)
-            return refusal
 
-        return guard
+def _middleware(current: Callable[[], Guard]) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        in_force = current()
+        refusal = in_force.refusal(request)
+        if refusal is None:
+            return await handler(request)
+        in_force.refused(request.path, refusal.status)
+        return refusal
+
+    return guard
+
+
+def _signing_in(current: Callable[[], Guard]) -> Handler:
+    async def sign_in(request: web.Request) -> web.StreamResponse:
+        return await current().sign_in(request)
+
+    return sign_in
 
 
 def _refuse(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
