@@ -1,27 +1,31 @@
 """``push``: what the exporter spends on a push of ten thousand loops, three series each.
 
-Collecting is the SDK's, encoding the stock exporter's; our callbacks are a row of their own.
+Loops are produced, as the exporter has them, and observed by the SDK, as in a MeterProvider of
+somebody else. Encoding is the stock exporter's; our snapshot is a row of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from benchmarks.rounds import calls
-from benchmarks.rows import Row
+from benchmarks.rows import Row, row
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.instruments.coherence import CoherenceInstruments
+from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
+from wiltonos_otel.instruments.produced import LoopProducer
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.policy import Policy
 from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp
+from wiltonos_service.telemetry.producer import Producers
 
 LOOPS = 10_000
-SERIES = 3 * LOOPS
+SERIES_PER_LOOP = 3
 ROUNDS = 5
 
 
@@ -37,13 +41,11 @@ class _Reader(MetricReader):
         """Nothing to end."""
 
 
-def run(rounds: int = ROUNDS) -> Iterator[Row]:
+def run(rounds: int = ROUNDS, loops: int = LOOPS) -> Iterator[Row]:
     """Every row of the group."""
-    reader = _Reader(**cardinality_limits(MetricReader))
-    provider = MeterProvider([reader], shutdown_on_exit=False)
-    signal = _signal()
-    instruments = CoherenceInstruments(provider.get_meter("benchmark"), Policy())
-    instruments.attach(signal)
+    signal = _signal(loops)
+    collect, observe = _collecting(signal, observed=False), _collecting(signal, observed=True)
+    data = collect()
     sender: OtlpHttp[MetricsData] = OtlpHttp(
         OTLPMetricExporter, "http://127.0.0.1:9/v1/metrics", 1.0
     )
@@ -51,22 +53,39 @@ def run(rounds: int = ROUNDS) -> Iterator[Row]:
         seconds = calls(
             {
                 "snapshot": signal.snapshot,
-                "collect": reader.collect,
-                "encode": lambda: sender.pack(reader.data),
+                "collect": collect,
+                "collect_observed": observe,
+                "encode": lambda: sender.pack(data),
             },
             rounds=rounds,
         )
     for name, value in seconds.items():
-        yield Row(f"push.{name}_us_per_series", value / SERIES * 1e6, "us")
+        yield Row(f"push.{name}_us_per_series", value / (SERIES_PER_LOOP * loops) * 1e6, "us")
+    whole, by_sdk = (seconds[name] + seconds["encode"] for name in ("collect", "collect_observed"))
+    yield row("push.vs_observed", whole / by_sdk)
     sender.close()
-    provider.shutdown()
 
 
-def _signal() -> Signal:
+def _collecting(signal: Signal, *, observed: bool) -> Callable[[], MetricsData]:
+    reader, producers = _Reader(**cardinality_limits(MetricReader)), Producers()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    instruments = CoherenceInstruments(provider.get_meter(METER), Policy(), observe_loops=observed)
+    instruments.attach(signal)
+    if not observed:
+        producers.register(LoopProducer(instruments, InstrumentationScope(METER)))
+
+    def collect() -> MetricsData:
+        reader.collect()
+        return producers.complete(reader.data)
+
+    return collect
+
+
+def _signal(loops: int) -> Signal:
     clock = SystemClock()
     # an hour, lest the loops go stale meanwhile
     signal = Signal("benchmark", Policy(), 3600, clock)
     now_ms = clock.now_ms()
-    for index in range(LOOPS):
-        signal.observe_loop(f"loop-{index}", now_ms, 0.7 + index / LOOPS / 10, 0.75, index)
+    for index in range(loops):
+        signal.observe_loop(f"loop-{index}", now_ms, 0.7 + index / loops / 10, 0.75, index)
     return signal

@@ -28,6 +28,7 @@ GOALS: dict[str, tuple[str, Goal | None]] = {
     "phi.sample_us": ("us", Goal("<=", 2)),
     "scrape.per_series_vs_prometheus_client": ("ratio", Goal("<=", 0.6)),
     "scrape.loop_stall_ms": ("ms", Goal("<=", 20)),
+    "push.vs_observed": ("ratio", Goal("<=", 0.5)),
     "exit.collector_refused_s": ("s", Goal("<=", 2)),
     "exit.collector_blackhole_s": ("s", Goal("<=", 2)),
     "memory.per_series_vs_sdk_gauge": ("ratio", Goal("<=", 0.7)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__, phi, record, scrape
+from benchmarks import __main__, phi, pushing, record, scrape
 from benchmarks.rows import GOALS, Goal, Row, row
 
 ROOT = Path(__file__).parent.parent
@@ -33,8 +33,13 @@ def quick_rendering() -> Iterable[Row]:
     return scrape.rendering(rounds=5)
 
 
+def quick_push() -> Iterable[Row]:
+    """The group ``push``, briefly."""
+    return pushing.run(rounds=3, loops=1000)
+
+
 @pytest.mark.benchmark
-@pytest.mark.parametrize("measure", [quick_record, quick_phi, quick_rendering])
+@pytest.mark.parametrize("measure", [quick_record, quick_phi, quick_rendering, quick_push])
 def test_nothing_became_grossly_slower(measure: Callable[[], Iterable[Row]]) -> None:
     """Every stored ratio still holds within a factor of two."""
     measured = {row.name: row.value for row in measure()}

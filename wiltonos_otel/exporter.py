@@ -8,11 +8,14 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.followed import Followed
 from wiltonos_otel.instruments.coherence import METER, CoherenceInstruments
+from wiltonos_otel.instruments.produced import LoopProducer
 from wiltonos_otel.phi import Snapshot
+from wiltonos_otel.policy import Policy
 from wiltonos_otel.scrape import FastMetricReader
 from wiltonos_otel.settings import Settings
 from wiltonos_otel.web.app import LivePage, View, add_health, add_metrics
@@ -146,8 +149,7 @@ def _make_sources(loaded: Loaded[Settings], telemetry: Telemetry) -> list[Follow
     """The state directory, and the further ones, which are told apart by their name."""
     settings, clock = loaded.settings, SystemClock()
     table, policy = settings.source, settings.policy
-    meter = telemetry.provider.get_meter(METER, version(DISTRIBUTION))
-    instruments = CoherenceInstruments(meter, policy)
+    instruments = _make_instruments(telemetry, policy)
 
     def follow(name: str, path: Path, stale_after: float | None, *, labelled: bool) -> Followed:
         return Followed(
@@ -166,6 +168,22 @@ def _make_sources(loaded: Loaded[Settings], telemetry: Telemetry) -> list[Follow
         for more in table.directories
     ]
     return [main, *others]
+
+
+def _make_instruments(telemetry: Telemetry, policy: Policy) -> CoherenceInstruments:
+    """The instruments of Φ; loops are produced, unless the stock reader is to show them.
+
+    That reader knows no producers.
+    """
+    known = version(DISTRIBUTION)
+    meter, reader = telemetry.provider.get_meter(METER, known), telemetry.scrape
+    if not isinstance(reader, FastMetricReader):
+        return CoherenceInstruments(meter, policy)
+    instruments = CoherenceInstruments(meter, policy, observe_loops=False)
+    producer = LoopProducer(instruments, InstrumentationScope(METER, known))
+    telemetry.register_producer(producer)
+    reader.register_producer(producer)
+    return instruments
 
 
 def _make_telemetry(loaded: Loaded[Settings]) -> Telemetry:

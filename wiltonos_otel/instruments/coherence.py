@@ -36,9 +36,10 @@ class CoherenceInstruments:
     Args:
         meter: where the instruments are made.
         policy: its thresholds are exported as ``wiltonos.soft_steer.limit``.
+        observe_loops: make the instruments of the loops; else a ``LoopProducer`` brings them.
     """
 
-    def __init__(self, meter: Meter, policy: Policy) -> None:
+    def __init__(self, meter: Meter, policy: Policy, *, observe_loops: bool = True) -> None:
         self.policy = policy
         self._signals: dict[str, Observed] = {}
         self._labels: dict[str, dict[str, str]] = {}
@@ -46,9 +47,10 @@ class CoherenceInstruments:
         self._now = PerCollection(self._take)
         observe(meter, COHERENCE_RATIO, self._ratio)
         observe(meter, COHERENCE_DERIVATIVE, self._derivatives)
-        observe(meter, LOOP_COHERENCE, self._loop_coherence)
-        observe(meter, LOOP_PRESSURE, self._loop_pressure)
-        observe(meter, COLLAPSES, self._collapses)
+        if observe_loops:
+            observe(meter, LOOP_COHERENCE, self._loop_coherence)
+            observe(meter, LOOP_PRESSURE, self._loop_pressure)
+            observe(meter, COLLAPSES, self._collapses)
         observe(meter, SUSTAINED_GOOD, self._sustained_good)
         observe(meter, SOFT_STEER_LIMIT, self._limits)
         observe(meter, SOURCE_LAST_SAMPLE, self._last_samples)
@@ -85,25 +87,30 @@ class CoherenceInstruments:
         with self._counting:
             self._errors[source, reason] += count
 
-    def _take(self) -> dict[str, Snapshot]:
-        return {name: signal.snapshot() for name, signal in self._signals.items()}
+    def snapshots(self, reader: str) -> Iterator[tuple[Snapshot, dict[str, str]]]:
+        """What is known of each signal now, with the labels of its series.
 
-    def _snapshots(self, reader: str) -> Iterator[tuple[Snapshot, dict[str, str]]]:
+        Args:
+            reader: names who asks, once per collection; all who ask in one see the same.
+        """
         for source, snapshot in self._now.value(reader).items():
             yield snapshot, self._labels[source]
 
+    def _take(self) -> dict[str, Snapshot]:
+        return {name: signal.snapshot() for name, signal in self._signals.items()}
+
     def _loops(self, reader: str) -> Iterator[tuple[LoopSnapshot, Attributes]]:
-        for snapshot, labels in self._snapshots(reader):
+        for snapshot, labels in self.snapshots(reader):
             for name, loop in snapshot.loops.items():
-                yield loop, {OVERFLOW: True} if name == OVERFLOW else {"loop": name, **labels}
+                yield loop, loop_attributes(name, labels)
 
     def _ratio(self) -> Iterator[Observation]:
-        for snapshot, labels in self._snapshots("ratio"):
+        for snapshot, labels in self.snapshots("ratio"):
             if snapshot.phi is not None:
                 yield Observation(snapshot.phi, labels)
 
     def _derivatives(self) -> Iterator[Observation]:
-        for snapshot, labels in self._snapshots("derivatives"):
+        for snapshot, labels in self.snapshots("derivatives"):
             for window, slope in snapshot.derivatives.items():
                 yield Observation(slope, {"window": f"{window}s", **labels})
 
@@ -122,7 +129,7 @@ class CoherenceInstruments:
             yield Observation(loop.collapses, attributes)
 
     def _sustained_good(self) -> Iterator[Observation]:
-        for snapshot, labels in self._snapshots("sustained_good"):
+        for snapshot, labels in self.snapshots("sustained_good"):
             for window, share in snapshot.sustained_good.items():
                 yield Observation(share, {"window": window, **labels})
 
@@ -140,3 +147,8 @@ class CoherenceInstruments:
             errors = dict(self._errors)
         for (source, reason), count in errors.items():
             yield Observation(count, {"source": source, "reason": reason})
+
+
+def loop_attributes(name: str, labels: dict[str, str]) -> Attributes:
+    """The attributes of the series of a loop."""
+    return {OVERFLOW: True, **labels} if name == OVERFLOW else {"loop": name, **labels}

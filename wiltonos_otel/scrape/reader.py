@@ -14,6 +14,7 @@ from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
 from wiltonos_service.telemetry.formats import Format, negotiate
 from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
+from wiltonos_service.telemetry.producer import MetricProducer, Producers
 
 _Key = tuple[Format, frozenset[str]]
 
@@ -49,6 +50,7 @@ class FastMetricReader(MetricReader):
     ) -> None:
         super().__init__(**(cardinality_limits(MetricReader) | options))
         self._families = Families(Style(prefix, scope_labels, resource_labels, target_info))
+        self._producers = Producers()
         self._closed = False
         self._reset()
         this = weakref.WeakMethod(self._reset)
@@ -65,6 +67,10 @@ class FastMetricReader(MetricReader):
     def reader(self) -> MetricReader:
         """What the provider is given: this."""
         return self
+
+    def register_producer(self, producer: MetricProducer) -> None:
+        """Show what it produces as well, as the specification's ``MetricReader`` would."""
+        self._producers.register(producer)
 
     def render(self, accept: str = "", names: Collection[str] = ()) -> Exposition:
         """All metrics, in the best format that an ``Accept`` header allows.
@@ -115,7 +121,7 @@ class FastMetricReader(MetricReader):
         self.collect()
         data: MetricsData | None = self._received.data
         self._received.data = None
-        return data or MetricsData(resource_metrics=[])
+        return self._producers.complete(data or MetricsData(resource_metrics=[]))
 
     def _receive_metrics(
         self,

@@ -35,6 +35,7 @@ from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import OtlpHttp
+from wiltonos_service.telemetry.producer import MetricProducer, Producers
 from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
 from wiltonos_service.telemetry.standard import (
     CONSOLE,
@@ -152,6 +153,7 @@ class Telemetry:
         pushes = push and push.endpoint and OTLP in exporters.chosen
         self.push: Queue[MetricsData] | None = _queue(push) if push and pushes else None
         self._instance = ""
+        self._producers = Producers()
         self._ticker: Ticker | None = None
         ticking = list(self._ticking(push, exporters)) if push else []
         all_readers = [*readers, *ticking]
@@ -177,6 +179,10 @@ class Telemetry:
         if CONSOLE in exporters.chosen:
             text = ConsoleMetricExporter(sys.stdout, lambda data: f"{prepare(data).to_json()}\n")
             yield _never_by_itself(text)
+
+    def register_producer(self, producer: MetricProducer) -> None:
+        """Push what it produces as well; a reader for ``/metrics`` has producers of its own."""
+        self._producers.register(producer)
 
     def flush(self, seconds: float = SHUTDOWN_SECONDS) -> bool:
         """Collect and deliver now; False when that took longer or failed."""
@@ -212,6 +218,7 @@ class Telemetry:
 
     def _prepare(self, prepare: Prepare | None) -> Prepare:
         def prepared(data: MetricsData) -> MetricsData:
+            data = self._producers.complete(data)
             data = prepare(data) if prepare else data
             return _as_instance(data, self._instance) if self._instance else data
 
