@@ -14,6 +14,14 @@ _TEMPLATES = Environment(
 )
 
 
+def _sentence(text: str) -> str:
+    """An error as it is written in the middle of a line, to stand by itself."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+_TEMPLATES.filters["sentence"] = _sentence
+
+
 def page(template: str, status: int = 200, **values: Any) -> web.Response:
     """The filled template as a response that no cache keeps."""
     return web.Response(

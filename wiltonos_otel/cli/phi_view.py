@@ -129,7 +129,7 @@ def _derivatives(view: View) -> Text:
         if slope is None:
             line.append("–  ")
         else:
-            line.append(f"{slope:+.4f}  ", style="red" if abs(slope) > limit else "green")
+            line.append(f"{slope:+z.4f}  ", style="red" if abs(slope) > limit else "green")
     line.append(f"per minute (limit {limit:g})", style="dim")
     return line
 

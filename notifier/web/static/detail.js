@@ -101,9 +101,13 @@ function reason(row) {
   return parts.length ? parts : "–";
 }
 
+// what opens an incident is a new alert, of course
+const told = (reasons) => reasons.filter((word) => word !== "new_alert" || !reasons.includes("first"))
+  .map((word) => REASONS[word] || word).join(", ");
+
 function history(incident) {
   return element("section", { "aria-label": "History" }, element("h2", {}, "History"),
     element("ol", { class: "history" }, incident.history.map((each) => element("li", {},
-      each.reasons.map((word) => REASONS[word] || word).join(", "), at(each.at)))),
+      told(each.reasons), at(each.at)))),
     element("p", { class: "soft" }, `Incident ${incident.id}, revision ${incident.revision}, receiver ${incident.receiver}`));
 }

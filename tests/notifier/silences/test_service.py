@@ -32,7 +32,7 @@ async def test_a_link_shows_on_get_and_acts_once_on_post(scene: Any) -> None:
 
     status, page = await scene.submit(link, by=" ")
     assert status == 409
-    assert "say your name" in page
+    assert "Say your name" in page
     status, page = await scene.submit(link, by="Ana", hours="1,5", comment="being mended")
     assert status == 200, page
     (silence,) = await scene.am.silences()

@@ -63,7 +63,8 @@ export class Chart {
       scales: { x: { range: () => this.xRange() }, y: { range: (_, low, high) => this.yRange(low, high) } },
       axes: [
         { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 80, size: 28 },
-        { ...axis, grid: { stroke: colour("--line"), width: 1 }, size: 48, values: (_, ticks) => ticks.map((tick) => tick.toFixed(2)) },
+        // steps that two places can name
+        { ...axis, grid: { stroke: colour("--line"), width: 1 }, size: 48, incrs: [.01, .02, .05, .1, .2, .5], values: (_, ticks) => ticks.map((tick) => tick.toFixed(2)) },
       ],
       series: [{}, { stroke: colour("--trace"), width: 1.75, points: { show: false }, spanGaps: false }],
       hooks: { drawClear: [(plot) => this.drawBand(plot, colour("--good-wash"), colour("--good"))] },
