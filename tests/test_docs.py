@@ -45,6 +45,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
+def test_every_picture_is_shown_somewhere() -> None:
+    """One that no document shows would be made for nobody."""
+    shown = {
+        (page.parent / link).resolve()
+        for page in PAGES
+        for link in LINK.findall(page.read_text("utf-8"))
+        if link.endswith(".png")
+    }
+    assert shown == set(ROOT.glob("docs/images/*.png"))
+
+
 @pytest.mark.parametrize(("page", "line"), sorted(set(_commands())))
 def test_every_command_in_the_documents_exists(page: str, line: str) -> None:
     """A command that a page shows has those words and options."""
