@@ -61,7 +61,10 @@ class Alive:
 
     async def ping(self, secret: Secret) -> Ping:
         """Ping once, if all is well."""
-        unwell = await self.well()
+        try:
+            unwell = await self.well()
+        except Exception as error:  # noqa: BLE001 - the silence says it, and the next minute is new
+            unwell = type(error).__name__
         failure = "" if unwell else await self._ask(secret)
         self.problem = f"alive_url is not pinged: {unwell}" if unwell else failure
         if self._changes.changed("alive", self.problem):
@@ -83,3 +86,5 @@ class Alive:
             return str(error)
         except (*FAILURES, ValueError) as error:
             return f"alive_url cannot be reached: {failed_exchange(error, repeatable=True).detail}"
+        except Exception as error:  # noqa: BLE001 - whatever it says may hold the address
+            return f"alive_url cannot be reached: {type(error).__name__}"

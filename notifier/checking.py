@@ -40,6 +40,8 @@ def _of_alive(secret: Secret | None) -> Iterator[str]:
         return
     try:
         parts = urlsplit(secret.read())
+        # a port that is none is found when it is asked for
+        _ = parts.port
     except SettingsError as error:
         yield str(error)
         return

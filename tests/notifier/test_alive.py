@@ -1,6 +1,7 @@
 """The sign of life to an address outside."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -137,10 +138,89 @@ async def test_a_service_pings_and_stops_when_alerting_is_down(
     await eventually(ended)
 
 
-def test_check_config_wants_an_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:1/secret-id",
+        "http://127.0.0.1:99999/secret-id",
+        "http://[secret-id",
+        "http://secret-id.invalid/",
+        "http://" + "a" * 300 + "/secret-id",
+        "http://user:secret-id@127.0.0.1:1/",
+        "ftp://127.0.0.1/secret-id",
+        "secret-id",
+        "http://\x00/secret-id",
+        "https://{server}/secret-id",
+        "http://{server}/secret-id/redirect",
+        "http://{server}/secret-id/loop",
+        "http://{server}/secret-id/elsewhere",
+        "http://{server}/secret-id/cut",
+        "http://{server}/secret-id/rubbish",
+    ],
+)
+async def test_no_failure_shows_the_address(
+    alive: Alive, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not in what is told, and in no log at debug, whatever answers or does not."""
+    caplog.set_level(logging.DEBUG)
+
+    async def misbehave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readline()).split()[1:2]
+        where = b"".join(path).decode("latin-1")
+        targets = {"redirect": "http://[secret-id", "loop": where, "elsewhere": "ftp://x/secret-id"}
+        target = targets.get(where.rpartition("/")[2])
+        if target is not None:
+            head = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
+            writer.write(head.encode())
+        elif where.endswith("rubbish"):
+            writer.write(f"HTTP/1.1 secret-id {where}\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(misbehave, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        secret = Secret("[notifier] alive_url", value=address.format(server=f"127.0.0.1:{port}"))
+        with capture_logs() as lines:
+            assert await alive.ping(secret) is Ping.FAILED
+    assert "alive_url" in alive.problem
+    assert "secret-id" not in f"{alive.problem} {lines} {caplog.text}"
+
+
+async def test_a_defect_ends_one_sign_of_life_only(
+    alive: Alive, outside: tuple[Outside, str], eventually: Callable[..., Any]
+) -> None:
+    """The next minute is another one; what the defect says may hold the address."""
+    stopping = asyncio.Event()
+
+    async def defective() -> str:
+        raise RuntimeError(f"no {outside[1]}")
+
+    alive.well = defective
+    with capture_logs() as lines:
+        running = asyncio.create_task(alive.run(stopping))
+
+        async def waits() -> bool:
+            return bool(alive.clock.sleeping)  # type: ignore[attr-defined]
+
+        await eventually(waits)
+        assert alive.problem == "alive_url is not pinged: RuntimeError"
+        alive.well = _well
+        await alive.clock.advance(60)  # type: ignore[attr-defined]
+
+        async def heard() -> bool:
+            return outside[0].heard == 1
+
+        await eventually(heard)
+    stopping.set()
+    await running
+    assert "secret-id" not in str(lines)
+
+
+@pytest.mark.parametrize("address", ["hc-ping.example/abc", "https://hc-ping.example:99999/abc"])
+def test_check_config_wants_an_address(tmp_path: Path, address: str) -> None:
     """With the key and the fix, and without what the file holds."""
     file = tmp_path / "wiltonos.toml"
-    file.write_text('[notifier]\nalive_url = "hc-ping.example/abc"\n')
+    file.write_text(f'[notifier]\nalive_url = "{address}"\n')
     (line,) = mistakes(load(config=file, environ={}))
     assert line == (
         f"{file}: [notifier] alive_url: holds no address; put one there that begins with https://"

@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from notifier.testing import (
     FakeDiscord,
@@ -34,6 +36,7 @@ BEARER = "salsify-4Tn_8.Vx"
 PASSWORD = "kohlrabi-6Bm"
 OTLP_PASSWORD = "parsnip-2Hd"
 OTLP_KEY = "celeriac-5Rj"
+ALIVE = "scorzonera-8Lf"
 PAGES = (
     "/",
     "/runbooks",
@@ -51,6 +54,7 @@ listen = "127.0.0.1:{port}"
 database = "{database}"
 bearer_token_file = "token"
 alertmanager_url = ""
+alive_url_file = "alive_url"
 
 [telemetry]
 traces = true
@@ -94,7 +98,7 @@ class Suspect:
         """All that must show nowhere."""
         hooks = [self.slack.webhook_url(CHANNEL), self.discord.webhook_url()]
         parts = [url.rpartition("/")[2] for url in hooks]
-        return [BOT_TOKEN, APP_TOKEN, BEARER, PASSWORD, OTLP_PASSWORD, OTLP_KEY, *parts]
+        return [BOT_TOKEN, APP_TOKEN, BEARER, PASSWORD, OTLP_PASSWORD, OTLP_KEY, ALIVE, *parts]
 
     async def post(self, raw: bytes, token: str = BEARER) -> int:
         """Send a body; the status of the answer."""
@@ -123,6 +127,10 @@ class Suspect:
     async def met(self) -> bool:
         """Whether all trouble that was prepared has been met."""
         return self.slack.faults.left == self.discord.faults.left == 0
+
+    async def unheard(self) -> bool:
+        """Whether the sign of life was refused, and that is told."""
+        return "alive_url answers 500" in await self.read("/-/ready")
 
     async def refused(self) -> bool:
         """Whether some chat could not even be connected to."""
@@ -159,6 +167,18 @@ class Suspect:
         }
 
 
+def _outside() -> web.Application:
+    """Takes no sign of life, and says the address back."""
+
+    async def refuse(request: web.Request) -> web.Response:
+        headers = {"Location": str(request.url), "Set-Cookie": f"path={request.path}; {{"}
+        return web.Response(status=500, text=f"no {request.url}", headers=headers)
+
+    app = web.Application()
+    app.router.add_get("/ping/{id}", refuse)
+    return app
+
+
 @pytest.fixture
 async def suspect(
     tmp_path: Path, database_url: str, unused_tcp_port: int, eventually: Callable[..., Any]
@@ -170,8 +190,10 @@ async def suspect(
         discord = await stack.enter_async_context(FakeDiscord(enforce_limits=False))
         receiver = stack.enter_context(otlp_receiver())
         http = await stack.enter_async_context(aiohttp.ClientSession())
+        outside = await stack.enter_async_context(TestServer(_outside()))
         for name, text in (
             ("token", BEARER),
+            ("alive_url", str(outside.make_url(f"/ping/{ALIVE}"))),
             ("app_token", APP_TOKEN),
             ("discord_url", discord.webhook_url()),
             ("wiltonos.toml", SETTINGS.format(
@@ -234,6 +256,7 @@ async def test_no_secret_is_found_in_anything_that_leaves_the_process(
     """Logs at debug, pages, documents, dead letters, metrics, spans, command line, database."""
     await suspect.fire()
     await eventually(suspect.settled)
+    await eventually(suspect.unheard)
     assert await suspect.post(b"rubbish, Bearer " + BEARER.encode()) == 400
     assert await suspect.post(b"{}", token="turnip") == 401
     for of_bot, of_hook, of_discord in _trouble(suspect):
