@@ -179,6 +179,8 @@ class ChartService:
             killpoints.reached(killpoints.AFTER_UPLOAD)
             if outcome.kind is OutcomeKind.DELIVERED:
                 outcome = await self._attach_patiently(task, name, chart)
+                if outcome is None:
+                    await self._discard(name, chart.file)
         if outcome is None:
             until = self.clock.now() + timedelta(seconds=BUSY_SECONDS)
             await self._write(lambda c: charts.put_off(c, task, [name], until))
@@ -213,11 +215,26 @@ class ChartService:
             receipt = outcome.receipt
             if receipt is not None:
                 shown = await self._write(lambda c: charts.shown(c, claim, receipt))
-            return outcome
         finally:
             if not shown:
                 await self._give_back(claim)
             self.moved()
+        if shown:
+            await self._discard(name, claim.receipt.attachment)
+        return outcome
+
+    async def _discard(self, name: str, file: str) -> None:
+        """Take away a picture that no message shows, if that is possible now; once."""
+        at = self._outlets[name].deliverer.next_allowed(Operation.DELETE)
+        if not file or at > self.clock.monotonic():
+            return
+        outcome = await self._deliverers[name].discard(file)
+        failed = outcome is not None and outcome.kind is not OutcomeKind.DELIVERED
+        problem = f"{outcome.kind.value}: {outcome.detail}" if outcome and failed else ""
+        if self._changes.changed(f"old charts of {name}", problem) and problem:
+            log.warning(
+                "a chart that nothing shows stays in the chat", channel=name, problem=problem
+            )
 
     async def _give_back(self, claim: ChartClaim) -> None:
         try:

@@ -130,6 +130,9 @@ class DiscordHook:
         path = f"/messages/{receipt.message}"
         return await self._send(Operation.ATTACH, "PATCH", path, body, chart.png)
 
+    async def discard(self, _file: str) -> None:
+        """None: an attachment goes with the edit that replaces it."""
+
     async def close(self) -> None:
         """Nothing to let go of: the session belongs to whoever opened it."""
 

@@ -136,3 +136,10 @@ class Charting(Protocol):
         receipt of the outcome names the chart; an edit with that receipt keeps it.
         """
         ...
+
+    async def discard(self, file: str) -> Outcome | None:
+        """Take away an uploaded picture that no message shows; None where nothing is left of it.
+
+        One that is gone already counts as delivered.
+        """
+        ...

@@ -27,6 +27,8 @@ _FIND_TRIES = 3
 # together below the lease of whoever looks
 _FIND_WAIT_SECONDS = 10.0
 _ADDRESS = re.compile(rf"https?://{HOST}/\S+")
+# docs.slack.dev, files.delete: what it says of one that is gone
+_NO_FILE = {"file_deleted", "file_not_found"}
 _REPEATABLE = {Operation.EDIT, Operation.DELETE, Operation.FIND, Operation.ATTACH}
 # of 2,000, which count towards the total of the blocks as well
 _MAX_ALT = 300
@@ -173,6 +175,16 @@ class SlackBot:
         """
         shown = Receipt(receipt.destination, receipt.message, chart.file)
         return await self._update(shown, message, chart.alt)
+
+    async def discard(self, file: str) -> Outcome | None:
+        """Remove a file of ours; Slack would keep it where nobody sees it."""
+
+        async def call() -> Answer:
+            return _read(await self._client.files_delete(file=file))
+
+        outcome, got = await self._call(Operation.DELETE, call)
+        error = got.body.get("error") if isinstance(got.body, Mapping) else ""
+        return Outcome(OutcomeKind.DELIVERED) if error in _NO_FILE else outcome
 
     async def close(self) -> None:
         """Nothing to let go of: the session belongs to whoever opened it."""

@@ -37,6 +37,7 @@ _OPERATIONS = {
     "conversations.replies": Operation.FIND,
     "files.getUploadURLExternal": Operation.ATTACH,
     "files.completeUploadExternal": Operation.ATTACH,
+    "files.delete": Operation.DELETE,
 }
 _SCOPES = {
     "chat.postMessage": "chat:write",
@@ -46,6 +47,7 @@ _SCOPES = {
     "conversations.replies": "channels:history",
     "files.getUploadURLExternal": "files:write",
     "files.completeUploadExternal": "files:write",
+    "files.delete": "files:write",
 }
 # requests per minute of each method in one workspace; "several hundred" for posting
 _PER_MINUTE = {
@@ -56,6 +58,7 @@ _PER_MINUTE = {
     "conversations.replies": 50,
     "files.getUploadURLExternal": 100,
     "files.completeUploadExternal": 100,
+    "files.delete": 50,
 }
 
 
@@ -134,6 +137,7 @@ class FakeSlack(FakeServer):
             "conversations.replies": self._replies,
             "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete_upload,
+            "files.delete": self._delete_file,
         }
 
     @property
@@ -319,6 +323,10 @@ class FakeSlack(FakeServer):
             shared = {"text": arguments.get("initial_comment", ""), "files": wanted}
             self._record(channel.id, {**arguments, **shared}, _BOT)
         return fine(files=[{"id": each, "title": self.files.name(each)} for each in wanted])
+
+    def _delete_file(self, arguments: dict[str, Any]) -> web.Response:
+        problem = self.files.delete(str(arguments.get("file", "")))
+        return failed(problem) if problem else fine()
 
     async def _hook(self, request: web.Request) -> web.StreamResponse:
         body = await json_body(request)

@@ -13,6 +13,7 @@ class _File:
     name: str
     length: int
     content: bytes | None = None
+    deleted: bool = False
     ready_at: float | None = None
 
 
@@ -53,6 +54,21 @@ class FileShelf:
             return False
         file.ready_at = self._clock.monotonic() + self._processing
         return True
+
+    def delete(self, identity: str) -> str:
+        """Remove a file; "" or why not. A message that shows it shows a gap from then on."""
+        file = self._files.get(identity)
+        if file is None:
+            return "file_not_found"
+        if file.deleted:
+            return "file_deleted"
+        file.deleted, file.ready_at = True, None
+        return ""
+
+    @property
+    def kept(self) -> list[str]:
+        """The ids of the files that are there, in the order of their upload."""
+        return [name for name, file in self._files.items() if file.content and not file.deleted]
 
     def name(self, identity: str) -> str:
         """The file's name."""

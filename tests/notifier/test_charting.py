@@ -139,6 +139,12 @@ async def test_a_chart_follows_the_message_and_is_replaced_at_the_end(
         await seen.counted(channel, ChartEnd.SHOWN, 2)
     await seen.charted()
     assert seen.run.slack.files.content(on_slack.files[0]) == b"\x89PNG\x00\x00\x00\x02"
+
+    async def tidied() -> bool:
+        return bool(seen.run.slack.files.kept == list(on_slack.files))
+
+    # the first one would stay in Slack's storage, seen by nobody
+    await seen.eventually(tidied)
     assert [plan.ended_at is not None for plan in pen.plans] == [False, True]
     for message in seen.messages:
         assert "Resolved" in message.text
@@ -254,6 +260,31 @@ async def test_a_file_that_slack_has_not_looked_at_is_shown_later(
     await seen.run.post(firing())
     await seen.charted()
     assert seen.run.slack_messages()[0].edits == 1
+
+
+async def test_a_chart_that_cannot_be_removed_is_told_once(
+    watch: Callable[..., Any], pen: Pen
+) -> None:
+    """Nothing else depends on it: the message shows the new one."""
+    assert pen
+    seen: Watch = await watch()
+    await seen.run.post(firing("A", group="one"))
+    await seen.run.post(firing("B", group="two"))
+    await seen.charted(4, total=4)
+    seen.run.slack.faults.always("down", answer(500).on(Operation.DELETE))
+    with capture_logs() as lines:
+        await seen.run.post(resolved("A", group="one"))
+        await seen.run.post(resolved("B", group="two"))
+        await seen.counted("slack", ChartEnd.SHOWN, 4)
+        await seen.charted(4, total=4)
+
+        async def tried() -> bool:
+            return bool(seen.run.slack.answers[500] == 2)
+
+        await seen.eventually(tried)
+    said = [line["event"] for line in lines if "chart" in line["event"]]
+    assert said == ["a chart that nothing shows stays in the chat"]
+    assert len(seen.run.slack.files.kept) == 4
 
 
 async def test_messages_go_first(watch: Callable[..., Any], pen: Pen) -> None:

@@ -198,6 +198,11 @@ async def test_a_chart_is_shown_kept_by_edits_and_replaced(chat: Any) -> None:
     second = receipt(await show(chat, edited, b"png-2"))
     assert second.attachment != first.attachment
     assert len(chat.messages[0].files) == 1
+    for _ in range(2):
+        gone = await chat.deliverer.discard(first.attachment)
+        assert gone is None or gone.kind is OutcomeKind.DELIVERED
+    receipt(await chat.deliverer.edit(second, chat.message("once more")))
+    assert len(chat.messages[0].files) == 1
 
 
 async def test_a_chart_shows_nowhere_but_in_its_message(chat: Any) -> None:

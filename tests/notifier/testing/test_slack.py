@@ -232,6 +232,24 @@ async def test_an_upload_takes_three_steps(slack: FakeSlack) -> None:
     assert (await post(slack, text="x", blocks=[unknown]))["error"] == "invalid_blocks"
 
 
+async def test_a_file_is_removed_once_and_shown_no_more(slack: FakeSlack) -> None:
+    """Only with the scope; afterwards no message can show it."""
+    asked = await call(slack, "files.getUploadURLExternal", filename="a.png", length=3)
+    file = asked["file_id"]
+    async with aiohttp.ClientSession() as session:
+        await session.post(asked["upload_url"], data=b"123")
+    await call(slack, "files.completeUploadExternal", files=[{"id": file}])
+    slack.scopes.discard("files:write")
+    assert (await call(slack, "files.delete", file=file))["error"] == "missing_scope"
+    slack.scopes.add("files:write")
+    assert (await call(slack, "files.delete", file="F404"))["error"] == "file_not_found"
+    assert (await call(slack, "files.delete", file=file))["ok"]
+    assert (await call(slack, "files.delete", file=file))["error"] == "file_deleted"
+    assert slack.files.kept == []
+    image = {"type": "image", "slack_file": {"id": file}, "alt_text": "a"}
+    assert (await post(slack, text="x", blocks=[image]))["error"] == "invalid_blocks"
+
+
 async def test_faults_are_met_in_order_then_by_chance(slack: FakeSlack) -> None:
     """Scripted ones first; a standing one until it is lifted."""
     slack.faults.add(properly(), answer(500, "{}"), times=2)
