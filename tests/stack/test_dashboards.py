@@ -156,6 +156,8 @@ def _first_panel(**values: object) -> Callable[[Json], None]:
         (_first_panel(type="xychart"), "9.4"),
         (_first_panel(targets=[]), "no query"),
         (_first_panel(datasource={"uid": "abc"}), "datasource"),
+        (lambda board: board["panels"][1]["targets"][0].update(instant=False), "queries instant"),
+        (_break_query('"noValue": "nothing fires"', '"noValue": ""'), "why it is empty"),
         (_first_panel(gridPos={"x": 20, "y": 1, "w": 6, "h": 8}), "grid"),
         (_first_panel(gridPos={"x": 0, "y": 1, "w": 9, "h": 8}), "lies on"),
         (_break_query('"unit": "none"', '"unit": "furlong"'), "furlong"),

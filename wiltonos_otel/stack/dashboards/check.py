@@ -22,6 +22,8 @@ Json = Mapping[str, Any]
 # panels that Grafana 9.4 has
 PANEL_TYPES = frozenset({"bargauge", "gauge", "row", "stat", "table", "text", "timeseries"})
 WITHOUT_QUERY = frozenset({"row", "text"})
+# one figure each; of a range it would be the last one seen, however old
+OF_NOW = frozenset({"bargauge", "gauge", "stat"})
 UNITS = frozenset({"none", "percentunit", "s", "short"})
 # names that others report: the Collector, the notifier, each service's pushes, Prometheus itself
 OTHERS = frozenset(
@@ -180,6 +182,10 @@ def _shown(panel: Json) -> Iterator[str]:
         yield "has a query that does not go to ${datasource}"
     if panel["fieldConfig"]["defaults"].get("unit") not in UNITS:
         yield f"unit {panel['fieldConfig']['defaults'].get('unit')!r} is none of {sorted(UNITS)}"
+    if not panel["fieldConfig"]["defaults"].get("noValue"):
+        yield "does not say why it is empty"
+    if panel["type"] in OF_NOW and not all(x.get("instant") for x in targets):
+        yield "shows the newest value of a range as now; make its queries instant"
     if "longevity" in str(targets) and DISCLAIMER not in panel["description"]:
         yield "shows doses without the disclaimer"
 

@@ -25,6 +25,7 @@ DISCLAIMER = "A diary and a statistics exercise; no medical device, no medical a
 COMPOUND = 'compound=~"$compound"'
 # a dose is a rare event: bars narrower than this could not be seen
 STEP = "1m"
+NO_DOSE = "no dose in this time"
 
 
 def build(policy: Policy) -> dashboard.Dashboard:
@@ -97,6 +98,7 @@ def _against_phi(policy: Policy) -> timeseries.Panel:
         .with_target(query(doses.in_step(f"{{{COMPOUND}}}"), "{{compound}}", ref="B"))
         .decimals(3)
         .unit("none")
+        .no_value("neither Φ nor a dose in this time")
         .axis_soft_min(round(policy.target - 5 * policy.tolerance, 6))
         .axis_soft_max(round(policy.target + 5 * policy.tolerance, 6))
         .override_by_query("A", style(color=model.fixed(BLUE)))
@@ -127,6 +129,7 @@ def _doses() -> timeseries.Panel:
         .min(0)
         .decimals(0)
         .unit("short")
+        .no_value(NO_DOSE)
         .draw_style(GraphDrawStyle.BARS)
         .fill_opacity(70)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL))
@@ -150,7 +153,7 @@ def _bars() -> bargauge.Panel:
         bargauge.Panel()
         .min(0)
         .unit("short")
-        .no_value("no dose in this time")
+        .no_value(NO_DOSE)
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
         .thresholds(thresholds((None, PURPLE)))

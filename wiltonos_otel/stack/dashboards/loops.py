@@ -31,6 +31,7 @@ def pressure(policy: Policy) -> timeseries.Panel:
         .min(0)
         .decimals(3)
         .unit("none")
+        .no_value("no loop in this time")
         .legend(_table())
         .override_by_query("B", limit_line())
     )
@@ -49,6 +50,7 @@ def coherence(policy: Policy) -> timeseries.Panel:
         .with_target(query(series, "{{loop}}"))
         .decimals(3)
         .unit("none")
+        .no_value("no loop in this time")
         .legend(_table())
     )
     words = "Φ of each loop. Choose loops above when there are too many to read."
@@ -64,6 +66,7 @@ def collapses() -> timeseries.Panel:
         .min(0)
         .decimals(0)
         .unit("short")
+        .no_value("no loop in this time")
         .draw_style(GraphDrawStyle.BARS)
         .fill_opacity(60)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL))

@@ -53,13 +53,15 @@ def sources(policy: Policy) -> timeseries.Panel:
         .with_target(query(f"time() - ({newest} > 0)", "age of {{source}}"))
         .with_target(
             query(
-                f"sum by (source, reason) (increase({errors}[$__rate_interval]))",
+                # every reason is announced with 0, and would stand in the legend
+                f"sum by (source, reason) (increase({errors}[$__rate_interval])) > 0",
                 "{{source}}: {{reason}}",
                 ref="B",
             )
         )
         .min(0)
         .unit("s")
+        .no_value("no source in this time")
         .override_by_query(
             "B", style(unit="short", custom__axisPlacement="right", custom__drawStyle="bars")
         )
