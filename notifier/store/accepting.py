@@ -1,7 +1,7 @@
 """Takes webhooks in: one transaction for a whole line of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
@@ -15,6 +15,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.sql.dml import UpdateBase
 
 from notifier.identifiers import new_id
 from notifier.incident import Incident
@@ -60,80 +61,88 @@ class Accepting:
         for digest, ingest in zip(digests, line, strict=True):
             before = newest.get(digest)
             plan = planner.plan(before, ingest.notification, ingest.received_at)
+            now = to_micros(ingest.received_at)
             after = plan.step.incident
             if after is not None and after != before:
                 newest[digest] = after
-                writes.incident(digest, after, ingest)
+                writes.incident(digest, after, now)
             if plan.step.changed and after is not None:
-                writes.changed(after, plan, ingest)
+                writes.changed(after, plan, ingest.body, now)
             plans.append(plan)
         self._write(connection, writes)
         return plans
 
     def _write(self, connection: Connection, writes: "_Writes") -> None:
-        opening = [row for row in writes.wanted.values() if row["opens"]]
-        changing = [row for row in writes.wanted.values() if not row["opens"]]
+        wanted = writes.wanted.values()
         for statement, rows in (
             (self._put_incidents, list(writes.incidents.values())),
-            (self._open_outbox, opening),
-            (self._change_outbox, changing),
+            (self._open_outbox, [row.values for row in wanted if row.opens]),
+            (self._change_outbox, [row.values for row in wanted if not row.opens]),
             (self._add_history, writes.history),
         ):
             if rows:
-                connection.execute(statement, bulk.given(rows))
+                statement(connection, rows)
 
 
 class _Writes:
     """What a transaction will write, as rows: at most one for each row of the database."""
 
     def __init__(self) -> None:
-        self.incidents: dict[str, Row] = {}
-        self.wanted: dict[tuple[str, str], Row] = {}
-        self.history: list[Row] = []
+        self.incidents: dict[str, bulk.Row] = {}
+        self.wanted: dict[tuple[str, str], _Wanted] = {}
+        self.history: list[bulk.Row] = []
 
-    def incident(self, digest: str, incident: Incident, ingest: Ingest) -> None:
+    def incident(self, digest: str, incident: Incident, now: int) -> None:
         document = encode(incident)
-        self.incidents[incident.id] = {
-            "id": incident.id,
-            "digest": digest,
-            "phase": incident.phase.value,
-            "revision": incident.revision,
-            "updated_at": to_micros(ingest.received_at),
-            "document": document,
-            "size": len(document),
-        }
-
-    def changed(self, incident: Incident, plan: Plan, ingest: Ingest) -> None:
-        now = to_micros(ingest.received_at)
-        body = ingest.body[:KEPT_BODY].decode("utf-8", "replace").replace("\0", "")
-        self.history.append(
-            {
-                "id": new_id(),
-                "incident_id": incident.id,
-                "revision": incident.revision,
-                "received_at": now,
-                "reasons": ",".join(sorted(plan.step.reasons)),
-                "body": body,
-                "size": len(body),
-            }
+        phase, revision = incident.phase.value, incident.revision
+        self.incidents[incident.id] = (
+            incident.id,
+            digest,
+            phase,
+            revision,
+            now,
+            document,
+            len(document),
         )
+
+    def changed(self, incident: Incident, plan: Plan, body: bytes, now: int) -> None:
+        reasons = ",".join(sorted(plan.step.reasons))
+        text = body[:KEPT_BODY].decode("utf-8", "replace").replace("\0", "")
+        row = (new_id(), incident.id, incident.revision, now, reasons, text, len(text))
+        self.history.append(row)
         for want in plan.wants:
             key = (want.incident_id, want.channel)
-            self.wanted[key] = _wanted(self.wanted.get(key), want, now)
+            self.wanted[key] = _Wanted.after(self.wanted.get(key), want, now)
 
 
-def _wanted(before: Row | None, want: Want, now: int) -> Row:
+class _Wanted(NamedTuple):
     """What a channel should come to show, after all that the line has said of it so far."""
-    ring = want.revision if want.ring else 0
-    return {
-        "incident_id": want.incident_id,
-        "channel": want.channel,
-        "priority": want.priority,
-        "desired_revision": want.revision,
-        "ring_revision": max(ring, before["ring_revision"]) if before else ring,
-        "desired_at": before["desired_at"] if before else now,
-        "opens": want.opens or (before is not None and before["opens"]),
-    }
+
+    want: Want
+    ring_revision: int
+    desired_at: int
+    opens: bool
+
+    @classmethod
+    def after(cls, before: "_Wanted | None", want: Want, now: int) -> "_Wanted":
+        ring = want.revision if want.ring else 0
+        if before is None:
+            return cls(want, ring, now, want.opens)
+        return cls(
+            want, max(ring, before.ring_revision), before.desired_at, want.opens or before.opens
+        )
+
+    @property
+    def values(self) -> bulk.Row:
+        want = self.want
+        return (
+            want.incident_id,
+            want.channel,
+            want.priority,
+            want.revision,
+            self.ring_revision,
+            self.desired_at,
+        )
 
 
 # how every row begins: stands in the statement, which is much cheaper than a parameter per row
@@ -180,48 +189,59 @@ def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Inciden
     return {digest: decode(document) for digest, document in rows}
 
 
-def _upsert_incidents(dialect: str) -> Any:
+def _upsert_incidents(dialect: str) -> bulk.Bulk:
     names = [column.name for column in incidents.columns]
-    new = bulk.incoming(dialect, incidents, names)
-    rows = select(*new.values()).where(bulk.EVERY)
-    insert = bulk.insert(dialect, incidents).from_select(names, rows)
     changed = ("phase", "revision", "updated_at", "document", "size")
-    return insert.on_conflict_do_update(
-        index_elements=["id"], set_={name: insert.excluded[name] for name in changed}
-    )
+
+    def make(new: bulk.Columns) -> UpdateBase:
+        rows = select(*new.values()).where(new["id"].is_not(None))
+        insert = bulk.insert(dialect, incidents).from_select(names, rows)
+        return insert.on_conflict_do_update(
+            index_elements=["id"], set_={name: insert.excluded[name] for name in changed}
+        )
+
+    return bulk.bulk(dialect, incidents, names, make)
 
 
-def _insert_history(dialect: str) -> Any:
+def _insert_history(dialect: str) -> bulk.Bulk:
     names = [column.name for column in history.columns]
-    return history.insert().from_select(
-        names, select(*bulk.incoming(dialect, history, names).values())
-    )
+
+    def make(new: bulk.Columns) -> UpdateBase:
+        rows = select(*new.values()).where(new["id"].is_not(None))
+        return history.insert().from_select(names, rows)
+
+    return bulk.bulk(dialect, history, names, make)
 
 
-def _upsert_outbox(dialect: str) -> Any:
-    given = bulk.incoming(dialect, outbox, _WANTED)
+def _upsert_outbox(dialect: str) -> bulk.Bulk:
     begun: Row = {name: literal_column(value) for name, value in _BEGINNING.items()}
-    row = {**given, "next_attempt_at": given["desired_at"], **begun}
-    insert = bulk.insert(dialect, outbox).from_select(
-        list(row), select(*row.values()).where(bulk.EVERY)
-    )
-    new = insert.excluded
-    return insert.on_conflict_do_update(
-        index_elements=["incident_id", "channel"],
-        set_=changes(new.desired_revision, new.ring_revision, new.priority, new.desired_at),
-    )
+
+    def make(new: bulk.Columns) -> UpdateBase:
+        row = {**new, "next_attempt_at": new["desired_at"], **begun}
+        rows = select(*row.values()).where(new["incident_id"].is_not(None))
+        insert = bulk.insert(dialect, outbox).from_select(list(row), rows)
+        return insert.on_conflict_do_update(
+            index_elements=["incident_id", "channel"], set_=_changed_to(insert.excluded)
+        )
+
+    return bulk.bulk(dialect, outbox, _WANTED, make)
 
 
-def _update_outbox(dialect: str) -> Any:
-    new = bulk.incoming(dialect, outbox, _WANTED)
-    values = changes(
+def _update_outbox(dialect: str) -> bulk.Bulk:
+    def make(new: bulk.Columns) -> UpdateBase:
+        return (
+            update(outbox)
+            .where(outbox.c.incident_id == new["incident_id"])
+            .where(outbox.c.channel == new["channel"])
+            .values(_changed_to(new))
+        )
+
+    return bulk.bulk(dialect, outbox, _WANTED, make)
+
+
+def _changed_to(new: Any) -> Row:
+    return changes(
         new["desired_revision"], new["ring_revision"], new["priority"], new["desired_at"]
-    )
-    return (
-        update(outbox)
-        .where(outbox.c.incident_id == new["incident_id"])
-        .where(outbox.c.channel == new["channel"])
-        .values(values)
     )
 
 
