@@ -31,7 +31,7 @@ class Route:
         """Whether any alert of the incident, resolved or not, belongs here."""
         if incident.receiver == OWN_RECEIVER:
             return incident.labels.get(ABOUT_CHANNEL) != self.channel
-        return any(
+        return not self.match or any(
             all(alert.labels.get(name, "") in values for name, values in self.match.items())
             for alert in incident.alerts
         )

@@ -86,6 +86,8 @@ def _stragglers(
     known: Mapping[str, IncidentAlert], fold: _Fold, now: datetime
 ) -> tuple[IncidentAlert, ...]:
     """The ends that a delayed "firing" could still contradict."""
+    if not known:
+        return ()
     since = now - timedelta(seconds=STRAGGLER_SECONDS)
     kept = [
         alert

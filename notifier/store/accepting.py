@@ -7,9 +7,11 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Connection,
+    Select,
     bindparam,
     case,
     func,
+    join,
     literal_column,
     select,
     text,
@@ -43,6 +45,7 @@ class Accepting:
     def __init__(self, planner: Planner, dialect: str) -> None:
         self.planner = planner
         self._postgresql = dialect == "postgresql"
+        self._newest = _find_newest(dialect)
         self._put_incidents = _upsert_incidents(dialect)
         self._open_outbox = _upsert_outbox(dialect)
         self._change_outbox = _update_outbox(dialect)
@@ -55,7 +58,8 @@ class Accepting:
         digests = [planner.identify(ingest.notification).digest for ingest in line]
         if self._postgresql:
             lock(connection, sorted(set(digests)))
-        newest = _newest(connection, sorted(set(digests)))
+        known = self._newest(connection, [(digest,) for digest in set(digests)])
+        newest = {digest: decode(document) for digest, document in known}
         plans: list[Plan] = []
         writes = _Writes()
         for digest, ingest in zip(digests, line, strict=True):
@@ -174,19 +178,15 @@ _LOCK_ALL = text("SELECT pg_advisory_xact_lock(k) FROM unnest(:keys) AS k").bind
 )
 
 
-# statements are made once: making one costs as much as running it
-_NEWEST = select(incidents.c.digest, incidents.c.document).where(
-    incidents.c.id.in_(
-        select(func.max(incidents.c.id))
-        .where(incidents.c.digest.in_(bindparam("digests", expanding=True)))
-        .group_by(incidents.c.digest)
-    )
-)
+def _find_newest(dialect: str) -> bulk.Bulk:
+    def make(asked: bulk.Columns) -> Select[Any]:
+        same = incidents.alias("same")
+        newest = select(func.max(same.c.id)).where(same.c.digest == asked["digest"])
+        found = incidents.c.id == newest.correlate_except(same).scalar_subquery()
+        both = join(asked["digest"].table, incidents, found)
+        return select(asked["digest"], incidents.c.document).select_from(both)
 
-
-def _newest(connection: Connection, digests: Sequence[str]) -> dict[str, Incident]:
-    rows = connection.execute(_NEWEST, {"digests": list(digests)})
-    return {digest: decode(document) for digest, document in rows}
+    return bulk.bulk(dialect, incidents, ["digest"], make)
 
 
 def _upsert_incidents(dialect: str) -> bulk.Bulk:

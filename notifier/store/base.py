@@ -14,6 +14,8 @@ from notifier.planner import Plan
 
 # the operations that the outbox asks for
 SENDING = frozenset({Operation.POST, Operation.EDIT, Operation.REPLY})
+# Alertmanager cuts a request after its group_interval, 10 s at the least
+COMMIT_SECONDS = 8.0
 
 
 class RowState(StrEnum):
@@ -256,7 +258,12 @@ class Store(Protocol):
         ...
 
     async def accept(self, ingest: Ingest) -> Plan:
-        """Commit a webhook: the step of its incident and the rows of the outbox, as one."""
+        """Commit a webhook: the step of its incident and the rows of the outbox, as one.
+
+        Raises:
+            BusyError: too many wait for their commit already.
+            TimeoutError: not known after ``COMMIT_SECONDS``; it may be committed yet.
+        """
         ...
 
     async def claim(

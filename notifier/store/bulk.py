@@ -17,7 +17,9 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Select,
     Table,
+    UpdateBase,
     bindparam,
     cast,
     column,
@@ -25,10 +27,10 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import UpdateBase
 
 Row = Sequence[Any]
 Columns = Mapping[str, ColumnElement[Any]]
+Statement = UpdateBase | Select[Any]
 # a statement is made for each power of two: the driver keeps 128 prepared ones
 _MOST_ROWS = 64
 
@@ -36,13 +38,17 @@ _MOST_ROWS = 64
 class Bulk(Protocol):
     """A statement that takes rows."""
 
-    def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Run it; every row holds the values of the names in their order."""
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Any]:
+        """Run it; every row holds the values of the names in their order.
+
+        Returns:
+            The rows that a query found, in no order.
+        """
         ...
 
 
 def bulk(
-    dialect: str, target: Table, names: Sequence[str], make: Callable[[Columns], UpdateBase]
+    dialect: str, target: Table, names: Sequence[str], make: Callable[[Columns], Statement]
 ) -> Bulk:
     """A statement that reads rows of these columns of a table.
 
@@ -58,7 +64,7 @@ def bulk(
 
 class _Json:
     def __init__(
-        self, target: Table, names: Sequence[str], make: Callable[[Columns], UpdateBase]
+        self, target: Table, names: Sequence[str], make: Callable[[Columns], Statement]
     ) -> None:
         rows: BindParameter[str] = bindparam("rows")
         typed = [column(name, target.c[name].type) for name in names]
@@ -68,14 +74,15 @@ class _Json:
         self._names = [str(name) for name in names]
         self._statement = make({name: found.c[name] for name in names})
 
-    def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Any]:
         named = [dict(zip(self._names, row, strict=True)) for row in rows]
-        connection.execute(self._statement, {"rows": orjson.dumps(named).decode()})
+        result = connection.execute(self._statement, {"rows": orjson.dumps(named).decode()})
+        return result.all() if result.returns_rows else ()
 
 
 class _Values:
     def __init__(
-        self, target: Table, names: Sequence[str], make: Callable[[Columns], UpdateBase]
+        self, target: Table, names: Sequence[str], make: Callable[[Columns], Statement]
     ) -> None:
         incoming = table("incoming", *(column(name, target.c[name].type) for name in names))
         statement = make({name: incoming.c[name] for name in names})
@@ -86,13 +93,18 @@ class _Values:
         self._nothing = (None,) * len(names)
         self._sized = cache(self._of_size)
 
-    def __call__(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def __call__(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Any]:
+        found: list[Any] = []
         for start in range(0, len(rows), _MOST_ROWS):
             some = rows[start : start + _MOST_ROWS]
             size = 1 << (len(some) - 1).bit_length()
             # the statement passes over rows without a first column
             filled = [*some, *[self._nothing] * (size - len(some))]
-            connection.exec_driver_sql(self._sized(size), tuple(chain.from_iterable(filled)))
+            values = tuple(chain.from_iterable(filled))
+            result = connection.exec_driver_sql(self._sized(size), values)
+            if result.returns_rows:
+                found += result.all()
+        return found
 
     def _of_size(self, size: int) -> str:
         marks = f"({', '.join('?' * len(self._names))})"

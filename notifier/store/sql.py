@@ -12,6 +12,7 @@ from notifier.store import digests, letters, outbox, queries, retention
 from notifier.store.accepting import Accepting
 from notifier.store.base import (
     ANYTHING,
+    COMMIT_SECONDS,
     Allowance,
     Backlog,
     ChannelState,
@@ -25,7 +26,7 @@ from notifier.store.base import (
     Settlement,
 )
 from notifier.store.database import Database, open_database
-from notifier.store.group_commit import Line, as_store_error
+from notifier.store.group_commit import Bounds, Line, as_store_error
 from notifier.store.instants import to_micros
 
 R = TypeVar("R")
@@ -47,9 +48,12 @@ class SqlStore:
         self._closed = False
         self._step = Accepting(planner, database.dialect)
         self._accepting: Line[Ingest, Plan] = Line(
-            database.write, self._step, waiting_line, lambda ingest: len(ingest.body), HEAVIEST_LINE
+            database.write,
+            self._step,
+            _bounds(waiting_line),
+            lambda ingest: len(ingest.body),
         )
-        self._calls: Line[Callable[[Connection], Any], Any] = Line(database.write, _apply, None)
+        self._calls: Line[Callable[[Connection], Any], Any] = Line(database.write, _apply)
 
     @property
     def shared(self) -> bool:
@@ -62,7 +66,7 @@ class SqlStore:
 
     def bound(self, waiting_line: int) -> None:
         """Let so many webhooks wait for a commit from now on."""
-        self._accepting.bound = waiting_line
+        self._accepting.bounds = _bounds(waiting_line)
 
     @property
     def waiting(self) -> int:
@@ -222,6 +226,10 @@ class SqlStore:
             if known is error:
                 raise
             raise known from None
+
+
+def _bounds(waiting_line: int) -> Bounds:
+    return Bounds(waiting_line, HEAVIEST_LINE, COMMIT_SECONDS)
 
 
 def _apply(connection: Connection, works: Sequence[Callable[[Connection], Any]]) -> Sequence[Any]:

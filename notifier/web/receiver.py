@@ -20,15 +20,13 @@ from notifier.instruments import Instruments
 from notifier.payload import parse
 from notifier.planner import Plan
 from notifier.probes import without_probes
-from notifier.store.base import Ingest, Store
+from notifier.store.base import COMMIT_SECONDS, Ingest, Store
 from notifier.traces import OFF, Traces, Webhook, accepted
 from notifier.web.documents import answer
 from wiltonos_service.redaction import redact
 
 log = structlog.get_logger(__name__)
 
-# Alertmanager cuts a request after its group_interval, 10 s at the least
-COMMIT_SECONDS = 8.0
 # of a refused body
 KEPT_BYTES = 64 * 1024
 # how much of an oversized body is read and thrown away, so that the sender reads our answer
@@ -92,9 +90,9 @@ class Receiver:
             return await self._refuse(400, why, str(error), body)
         told, marks = without_probes(notification)
         if told is not notification and not told.alerts:
-            return await self._commit(self.probed(marks))
+            return await self._commit(_in_time(self.probed(marks)))
         if marks:
-            await self._commit(self.probed(marks))
+            await self._commit(_in_time(self.probed(marks)))
         return await self._commit(self._accept(Ingest(told, body, self.clock.now())), len(body))
 
     async def heartbeat(self, request: web.Request) -> web.Response:
@@ -109,7 +107,7 @@ class Receiver:
         if alerts is not None and not any(a.status is AlertStatus.FIRING for a in alerts):
             # the Watchdog ends: that is no sign of life
             return answer({"status": "ignored"})
-        return await self._commit(self.beat())
+        return await self._commit(_in_time(self.beat()))
 
     async def _accept(self, ingest: Ingest) -> None:
         killpoints.reached(killpoints.BEFORE_COMMIT)
@@ -122,8 +120,7 @@ class Receiver:
 
     async def _commit(self, work: Awaitable[None], size: int = 0) -> web.Response:
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                await work
+            await work
         except BusyError as error:
             self.committing.refused(str(error))
             return self._unavailable("busy", str(error))
@@ -188,9 +185,15 @@ class Receiver:
 
     async def _read(self, request: web.Request) -> tuple[bytes, bool]:
         """The body; or its beginning and False when it is too large."""
+        content = request.content
+        if content.is_eof():
+            # as good as always: a webhook comes in one piece
+            body = content.read_nowait()
+            whole = len(body) <= self.max_body_bytes
+            return (body, True) if whole else (body[:KEPT_BYTES], False)
         parts: list[bytes] = []
         size = 0
-        async for chunk in request.content.iter_any():
+        async for chunk in content.iter_any():
             size += len(chunk)
             if size <= self.max_body_bytes:
                 parts.append(chunk)
@@ -199,3 +202,8 @@ class Receiver:
         if size > self.max_body_bytes:
             return b"".join(parts)[:KEPT_BYTES], False
         return b"".join(parts), True
+
+
+async def _in_time(work: Awaitable[None]) -> None:
+    async with asyncio.timeout(COMMIT_SECONDS):
+        await work
