@@ -31,7 +31,6 @@ def run(rounds: int = ROUNDS) -> Iterator[Row]:
     def sample() -> None:
         for time_ms, phi in next(sampled):
             slopes.add(time_ms, phi)
-            slopes.per_minute(time_ms)
 
     def track() -> None:
         for time_ms, phi in next(tracked):

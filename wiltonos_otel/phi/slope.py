@@ -33,6 +33,9 @@ _FAR = 1 << 29
 # how many windows the fast way takes: as many as a policy has unless somebody changed it
 _USUAL = 3
 
+# of each window, in the order of the windows
+Slopes = tuple[float | None, ...]
+
 # Σx, Σy, Σxx, Σxy, with x in ms since the origin and y = Φ · 1875 · 2**shift
 _Sums = tuple[int, int, int, int]
 _NOTHING: _Sums = (0, 0, 0, 0)
@@ -80,7 +83,7 @@ class SlidingSlopes:
         self._sums = [_NOTHING]
         # per window, the index of its oldest sample
         self._firsts: tuple[int, ...] = (0,) * len(self._lengths)
-        self._slopes: tuple[float | None, ...] = (None,) * len(self._lengths)
+        self._slopes: Slopes = (None,) * len(self._lengths)
         self._full = _TIDY_AFTER
 
     @property
@@ -88,12 +91,15 @@ class SlidingSlopes:
         """Time of the newest sample, or None before the first."""
         return self._newest if self._times else None
 
-    def add(self, time_ms: int, phi: float) -> Refusal | None:
+    def add(self, time_ms: int, phi: float) -> Slopes | Refusal:
         """Take a sample that is newer than all before it, or say why not.
 
         Args:
             time_ms: Unix time in milliseconds.
             phi: a share in [0, 1].
+
+        Returns:
+            What :meth:`per_minute` says at the time of the sample, or why it was refused.
         """
         if not (self._least <= phi <= 1.0 and time_ms > self._newest):
             return self._add_any(time_ms, phi)
@@ -113,41 +119,43 @@ class SlidingSlopes:
         count = len(times)
         i, j, k = self._firsts
         length_i, length_j, length_k = self._lengths
+        try:
+            cut = x - length_i
+            while times[i] <= cut:
+                i += 1
+            sx, sy, sxx, sxy = sums[i]
+            n = count - i
+            sx = sx1 - sx
+            rise = n * (sxy1 - sxy) - sx * (sy1 - sy)
+            slope_i = rise / (n * (sxx1 - sxx) - sx * sx) * _DOWN
 
-        cut = x - length_i
-        while times[i] <= cut:
-            i += 1
-        sx, sy, sxx, sxy = sums[i]
-        n = count - i
-        sx = sx1 - sx
-        run = n * (sxx1 - sxx) - sx * sx
-        slope_i = (n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None
+            cut = x - length_j
+            while times[j] <= cut:
+                j += 1
+            sx, sy, sxx, sxy = sums[j]
+            n = count - j
+            sx = sx1 - sx
+            rise = n * (sxy1 - sxy) - sx * (sy1 - sy)
+            slope_j = rise / (n * (sxx1 - sxx) - sx * sx) * _DOWN
 
-        cut = x - length_j
-        while times[j] <= cut:
-            j += 1
-        sx, sy, sxx, sxy = sums[j]
-        n = count - j
-        sx = sx1 - sx
-        run = n * (sxx1 - sxx) - sx * sx
-        slope_j = (n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None
-
-        cut = x - length_k
-        while times[k] <= cut:
-            k += 1
-        sx, sy, sxx, sxy = sums[k]
-        n = count - k
-        sx = sx1 - sx
-        run = n * (sxx1 - sxx) - sx * sx
-        slope_k = (n * (sxy1 - sxy) - sx * (sy1 - sy)) / run * _DOWN if run else None
-
+            cut = x - length_k
+            while times[k] <= cut:
+                k += 1
+            sx, sy, sxx, sxy = sums[k]
+            n = count - k
+            sx = sx1 - sx
+            rise = n * (sxy1 - sxy) - sx * (sy1 - sy)
+            slope_k = rise / (n * (sxx1 - sxx) - sx * sx) * _DOWN
+        except ZeroDivisionError:
+            # a window with one sample; asking first would cost every sample something
+            return self._conclude(x)
         self._firsts = i, j, k
-        self._slopes = slope_i, slope_j, slope_k
+        self._slopes = slopes = slope_i, slope_j, slope_k
         if count >= self._full:
             self._tidy()
-        return None
+        return slopes
 
-    def _add_any(self, time_ms: int, phi: float) -> Refusal | None:
+    def _add_any(self, time_ms: int, phi: float) -> Slopes | Refusal:
         """Take any sample, or say why not."""
         refusal = check_share(phi) or check_order(time_ms, self._newest)
         if refusal is not None:
@@ -157,11 +165,15 @@ class SlidingSlopes:
         self._newest = time_ms
         x = time_ms - self._origin
         self._append(x, self._scale(phi) * _ODD_PART)
+        return self._conclude(x)
+
+    def _conclude(self, x: int) -> Slopes:
+        """The slopes after the sample at ``x``, which is the newest."""
         self._firsts = self._slide(x)
         self._slopes = tuple(self._slope(first) for first in self._firsts)
         if len(self._times) >= self._full:
             self._tidy()
-        return None
+        return self._slopes
 
     def _append(self, x: int, y: int) -> None:
         sx, sy, sxx, sxy = self._sums[-1]
@@ -179,7 +191,7 @@ class SlidingSlopes:
             self._least = inf
         return numerator * ((1 << self._shift) // denominator)
 
-    def per_minute(self, now_ms: int) -> tuple[float | None, ...]:
+    def per_minute(self, now_ms: int) -> Slopes:
         """The slope of each window in Φ per minute; None with fewer than two samples in it.
 
         A ``now_ms`` before the newest sample counts as the time of that sample.
@@ -239,7 +251,8 @@ class SlidingSlope:
 
     def add(self, time_ms: int, phi: float) -> Refusal | None:
         """Take a sample that is newer than all before it, or say why not."""
-        return self._slopes.add(time_ms, phi)
+        made = self._slopes.add(time_ms, phi)
+        return made if isinstance(made, Refusal) else None
 
     def per_minute(self, now_ms: int) -> float | None:
         """The slope in Φ per minute, or None with fewer than two samples in (now - w, now]."""

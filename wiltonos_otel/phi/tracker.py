@@ -49,16 +49,16 @@ class Tracker:
                 return Refusal.FUTURE
             if self._time_ms is not None and self._time_ms > now_ms + FUTURE_TOLERANCE_MS:
                 self._start()
-        refusal = self._slopes.add(time_ms, phi)
-        if refusal is None:
-            self._time_ms, self._phi = time_ms, phi
-            self._sustained.observe(time_ms, good=self._is_good(time_ms, phi))
-        return refusal
+        made = self._slopes.add(time_ms, phi)
+        if isinstance(made, Refusal):
+            return made
+        self._time_ms, self._phi = time_ms, phi
+        self._sustained.observe(time_ms, good=self._is_good(phi, made[self._steer]))
+        return None
 
-    def _is_good(self, time_ms: int, phi: float) -> bool | None:
+    def _is_good(self, phi: float, slope: float | None) -> bool | None:
         if classify(phi, self._policy) is not Band.IN:
             return False
-        slope = self._slopes.per_minute(time_ms)[self._steer]
         return None if slope is None else abs(slope) <= self._policy.max_rate_per_minute
 
     def observe_loop(

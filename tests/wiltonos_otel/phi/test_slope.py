@@ -36,7 +36,7 @@ def _series(gap_ms: st.SearchStrategy[int]) -> st.SearchStrategy[Samples]:
 def _filled(samples: Samples, windows_ms: tuple[int, ...] = WINDOWS_MS) -> SlidingSlopes:
     slopes = SlidingSlopes(windows_ms)
     for time_ms, phi in samples:
-        assert slopes.add(time_ms, phi) is None
+        assert slopes.add(time_ms, phi) == slopes.per_minute(time_ms)
     return slopes
 
 
@@ -58,8 +58,8 @@ def test_slope_at_every_sample_equals_exact_arithmetic(
     """Not only the last sample: none of them finds a wrong slope or leaves one behind."""
     slopes = SlidingSlopes(windows)
     for number, (now, phi) in enumerate(samples, start=1):
-        slopes.add(now, phi)
         expected = tuple(rational(samples[:number], now, window) for window in windows)
+        assert slopes.add(now, phi) == expected
         assert slopes.per_minute(now) == expected
 
 
