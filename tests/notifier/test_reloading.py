@@ -202,7 +202,7 @@ TAKEN: dict[str, tuple[str, Callable[[Any], Any], Any]] = {
     "max_body_bytes": ("777", lambda s: s.receiver.max_body_bytes, 777),
     "retention_days": ("7", lambda s: s.table.retention_days, 7),
     "retention_megabytes": ("7", lambda s: s.table.retention_megabytes, 7),
-    "waiting_line": ("7", lambda s: s.store._accepting.bound, 7),
+    "waiting_line": ("7", lambda s: s.store._accepting.bounds.items, 7),
     "silence_hours": ("7", lambda s: s.silences._desk.silence_hours, 7),
     "ack_minutes": ("7", lambda s: s.silences.follower.ack_minutes, 7),
     "language": ('"pt-BR"', lambda s: s.inbox.context.language, "pt-BR"),

@@ -103,8 +103,7 @@ class SlidingSlopes:
         """
         if not (self._least <= phi <= 1.0 and time_ms > self._newest):
             return self._add_any(time_ms, phi)
-        # what _append, _slide and _slope do, written out for three windows: the loop and the
-        # calls would be a fifth of what a sample costs
+        # what _append, _slide and _slope do, written out: loop and calls would cost a fifth more
         self._newest = time_ms
         x = time_ms - self._origin
         y = floor(phi * _UP) * _ODD_PART
@@ -128,7 +127,6 @@ class SlidingSlopes:
             sx = sx1 - sx
             rise = n * (sxy1 - sxy) - sx * (sy1 - sy)
             slope_i = rise / (n * (sxx1 - sxx) - sx * sx) * _DOWN
-
             cut = x - length_j
             while times[j] <= cut:
                 j += 1
@@ -137,7 +135,6 @@ class SlidingSlopes:
             sx = sx1 - sx
             rise = n * (sxy1 - sxy) - sx * (sy1 - sy)
             slope_j = rise / (n * (sxx1 - sxx) - sx * sx) * _DOWN
-
             cut = x - length_k
             while times[k] <= cut:
                 k += 1
