@@ -167,8 +167,9 @@ class Telemetry:
         if ticking and push:
             collect = _one_after_the_other([reader.collect for reader in ticking])
             collect = _without_garbage(collect) if push.pause_garbage else collect
-            self._ticker = Ticker(collect, push.interval_seconds)
+            # first: in a child, hooks run in this order, and the ticker's begins to collect
             self._follow_forks(str(resource.attributes[SERVICE_INSTANCE_ID]))
+            self._ticker = Ticker(collect, push.interval_seconds)
 
     def _ticking(self, push: Push, exporters: Exporters) -> Iterator[PeriodicExportingMetricReader]:
         """The readers that export at each interval."""
