@@ -3,6 +3,7 @@
 Packages are found by entry point, so that what generates the pages imports no product by name.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -101,7 +102,7 @@ def described(owner: type) -> dict[str, str]:
     """Name → text of the ``Attributes:`` sections of a class and its bases (Google style)."""
     texts: dict[str, str] = {}
     for base in reversed(owner.__mro__):
-        texts.update(_attributes(base.__doc__ or ""))
+        texts.update(_attributes(inspect.cleandoc(base.__doc__ or "")))
     return texts
 
 
@@ -111,9 +112,9 @@ def _attributes(docstring: str) -> Iterator[tuple[str, str]]:
     for line in section.splitlines():
         text = line.strip()
         indent = len(line) - len(line.lstrip())
-        if not text or indent < 8:
+        if not text or indent < 4:
             break
-        if indent == 8 and ": " in text:
+        if indent == 4 and ": " in text:
             if name:
                 yield name, " ".join(words)
             name, _, first = text.partition(": ")
