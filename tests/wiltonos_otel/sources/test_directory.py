@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from watchfiles._rust_notify import RustNotify
 
 from wiltonos_otel.clock import SystemClock
-from wiltonos_otel.sources import Reason, directory
+from wiltonos_otel.sources import Reason, directory, intake
 from wiltonos_otel.sources.directory import StateDirectory
 
 if TYPE_CHECKING:
@@ -309,9 +309,15 @@ async def test_burst_of_writes_ends_with_the_newest(
 
 
 async def test_writer_in_place_is_no_error(
-    writer: "Writer", recorder: "Recorder", source: StateDirectory, running: "Running"
+    writer: "Writer",
+    recorder: "Recorder",
+    source: StateDirectory,
+    running: "Running",
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A file that is truncated and written again a moment later never counts as torn."""
+    # a busy disk may take longer than that for what is a moment here
+    monkeypatch.setattr(intake, "SETTLE_SECONDS", 60)
     writer.state(phi=0.75, timestamp=NOW)
     async with running(source):
         await recorder.until(lambda: recorder.phis == [0.75])
