@@ -18,6 +18,9 @@ RATIO = "wiltonos.quantum_coherence.ratio"
 COLLAPSES = "wiltonos.collapse.operations"
 HOST = socket.gethostname()
 
+# these programs fork beside our threads on purpose, and Python warns of that from 3.12 on
+FORKING = ("-W", "ignore:This process:DeprecationWarning:__main__")
+
 START = """
     import os, signal, sys, time
     import wiltonos_otel
@@ -35,7 +38,10 @@ def receiver() -> Iterator[OtlpReceiver]:
 def run(program: str, *arguments: str, status: int = 0, **variables: str) -> list[str]:
     """Run a program to its end; what it printed, by line."""
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(START) + textwrap.dedent(program), *arguments],
+        [
+            *(sys.executable, *FORKING, "-c"),
+            *(textwrap.dedent(START) + textwrap.dedent(program), *arguments),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
@@ -130,6 +136,31 @@ def test_fork_waits_for_a_collection_and_never_inherits_its_locks(
     assert set(children.pop(HOST)) == {0}
     assert len(children) == 50
     assert {values[-1] for values in children.values()} == {1}
+
+
+def test_child_on_a_slow_machine_never_exports_as_somebody_else(receiver: OtlpReceiver) -> None:
+    """However long a child takes to begin: no collection precedes its name."""
+    program = """
+        real = os.register_at_fork
+        def slowly(**hooks):
+            real(**hooks)
+            real(after_in_child=lambda: time.sleep(0.05))
+        os.register_at_fork = slowly
+        configure(otlp_endpoint=sys.argv[1], export_interval_seconds=0.005)
+        coherence.set(0.75)
+        wiltonos_otel.flush()
+        if child := os.fork():
+            print(child)
+            assert os.waitpid(child, 0)[1] == 0
+        else:
+            loop("a").collapsed()
+            os._exit(0 if wiltonos_otel.flush(20) else 1)
+    """
+    (child,) = run(program, receiver.endpoint)
+    assert {one.resource()["service.instance.id"] for one in receiver.received} == {
+        HOST,
+        f"{HOST}-{child}",
+    }
 
 
 def test_worker_of_multiprocessing_delivers_at_its_end(receiver: OtlpReceiver) -> None:
