@@ -94,19 +94,21 @@ def _ensure_system_programs() -> None:
         _step(f"install {' '.join(missing)}", command, Path("/"), env)
 
 
-def _older_sdks(root: Path) -> dict[str, str]:
-    """The variable that names environments with older SDKs; {} where no uv can make them."""
+def _other_versions(root: Path) -> dict[str, str]:
+    """Variables that name environments with older SDKs and other Pythons; {} without uv."""
     beside = Path(sys.executable).with_name("uv")
     if not beside.exists() and not shutil.which("uv"):
         return {}
     path = f"{beside.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [str(root / "requirements" / "sdk-venvs"), str(Path(sys.prefix) / "sdk")]
+    command = [str(root / "requirements" / "test-venvs"), str(Path(sys.prefix) / "versions")]
     made = subprocess.run(  # noqa: S603 - our own words
         command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, text=True, check=False
     )
     if made.returncode:
-        raise OperatorError("older SDKs: could not be installed; check the network, or --fast")
-    return {"WILTONOS_SDK_VENVS": made.stdout.strip()}
+        raise OperatorError(
+            "older SDKs and other Pythons: could not be installed; check the network, or --fast"
+        )
+    return dict(line.split("=", 1) for line in made.stdout.splitlines())
 
 
 def _ensure_native() -> None:
@@ -129,7 +131,7 @@ def test(*, fast: bool, pytest_arguments: tuple[str, ...]) -> None:
     if not fast:
         _ensure_system_programs()
         _ensure_native()
-    environ = dict(os.environ) if fast else {**os.environ, **_older_sdks(root)}
+    environ = dict(os.environ) if fast else {**os.environ, **_other_versions(root)}
     chosen = FAST if fast else "not benchmark"
     words = ["-n", str(WORKERS), "--dist=worksteal", "--durations=15", "-m", chosen]
     _step("tests", [*PYTEST, *words, *pytest_arguments], root, environ)
