@@ -5,6 +5,8 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from notifier.render.words import words
+
 _TEMPLATES = Environment(
     loader=PackageLoader("notifier.web"),
     autoescape=True,
@@ -22,10 +24,11 @@ def _sentence(text: str) -> str:
 _TEMPLATES.filters["sentence"] = _sentence
 
 
-def page(template: str, status: int = 200, **values: Any) -> web.Response:
-    """The filled template as a response that no cache keeps."""
+def page(template: str, status: int = 200, *, language: str = "en", **values: Any) -> web.Response:
+    """The filled template as a response that no cache keeps; its fixed words are in a language."""
+    spoken = {"language": language, "say": words(language).say}
     return web.Response(
-        text=_TEMPLATES.get_template(template).render(values),
+        text=_TEMPLATES.get_template(template).render(spoken, **values),
         status=status,
         content_type="text/html",
         headers={"Cache-Control": "no-store"},

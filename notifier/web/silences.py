@@ -13,6 +13,7 @@ from notifier.clock import Clock
 from notifier.incident import Incident, QuietKind
 from notifier.render import RenderContext
 from notifier.render.card import card
+from notifier.render.words import words
 from notifier.silences.asking import MOST_COMMENT, MOST_HOURS, MOST_NAME, Ask, Desk, offered
 from notifier.silences.following import Note
 from notifier.silences.links import PATH, Action, SignedLink, Signer
@@ -152,13 +153,21 @@ class SilencePages:
         self, template: str, incident: Incident, *, status: int = 200, **values: Any
     ) -> web.Response:
         said = card(incident, self.context)
-        titles = {"acknowledge": "Acknowledge", "silence": "Silence", "undo": "Undo the silence"}
-        title = titles[values["action"]]
-        return page(template, status, title=title, card=said, quiet=incident.quiet, **values)
+        language = self.context.language
+        return page(
+            template,
+            status,
+            language=language,
+            title=words(language).say(f"link.{values['action']}"),
+            card=said,
+            quiet=incident.quiet,
+            **values,
+        )
 
-    @staticmethod
-    def _sorry(error: SilenceError) -> web.Response:
-        return page("silence_sorry.html", 410, title="Not possible", problem=str(error))
+    def _sorry(self, error: SilenceError) -> web.Response:
+        language = self.context.language
+        title = words(language).say("page.sorry")
+        return page("silence_sorry.html", 410, language=language, title=title, problem=str(error))
 
     async def listed(self, _request: web.Request) -> web.Response:
         """``GET /api/v1/silences``."""

@@ -12,6 +12,8 @@ from notifier.render.words import en, pt_BR
 CATALOGUES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"en": en.WORDS, "pt-BR": pt_BR.WORDS}
 )
+# ends the key of a singular
+ONE = ".one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,14 @@ class Words:
     def say(self, word: str, **values: object) -> str:
         """The word or sentence of this key, its placeholders filled.
 
+        A ``count`` of 1 takes the key's singular, where there is one.
+
         Raises:
             KeyError: there is no such key; keys are ours, so a test finds it first.
         """
-        return self.catalogue[word].format(**values)
+        one = f"{word}{ONE}"
+        key = one if values.get("count") == 1 and one in self.catalogue else word
+        return self.catalogue[key].format(**values)
 
     def name(self, key: str, default: str) -> str:
         """The word of this key, or the default for keys that are not ours."""

@@ -90,7 +90,7 @@ def test_an_acknowledged_message_names_who_is_on_it(incident: Any, context: Rend
     """Without an end, since it is renewed while the incident fires."""
     made = incident(quiet=quiet(context, kind=QuietKind.ACKNOWLEDGED, by="Ana", comment=""))
     said = str(render(Chat.SLACK, made, replace(context, language="pt-BR")).payload)
-    assert "👀 Reconhecido por Ana; retido enquanto dispara" in said
+    assert "👀 Reconhecido por Ana; retido enquanto estiver ativo" in said
 
 
 def test_an_end_that_was_read_is_said_to_be_read(incident: Any, context: RenderContext) -> None:

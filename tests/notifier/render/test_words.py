@@ -7,7 +7,7 @@ from string import Formatter
 import pytest
 
 from notifier.render import words as package
-from notifier.render.words import CATALOGUES, words
+from notifier.render.words import CATALOGUES, ONE, words
 
 
 def placeholders(text: str) -> set[str]:
@@ -29,11 +29,16 @@ def test_every_catalogue_has_the_same_words_and_placeholders(language: str) -> N
 def test_every_word_that_is_said_exists() -> None:
     """Each key written in the code is in the catalogue, and each of the catalogue is written."""
     folder = Path(package.__file__).parents[1]
-    code = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
-    said = set(re.findall(r'\.say\(\s*f?[\'"]([\w.]+)[\'"]', code))
-    families = {"severity", "value", "link"}
+    files = [
+        *folder.glob("*.py"),
+        *folder.parent.glob("web/**/*.html"),
+        *folder.parent.glob("web/*.py"),
+    ]
+    code = "".join(path.read_text("utf-8") for path in files)
+    said = set(re.findall(r'\bsay\(\s*[\'"]([\w.]+)[\'"]\s*[,)]', code))
+    families = {"severity", "value", "link", "page"}
     assert said <= set(CATALOGUES["en"])
-    rest = {key for key in CATALOGUES["en"] if key not in said}
+    rest = {key for key in CATALOGUES["en"] if key.removesuffix(ONE) not in said}
     written = {key for key in rest if f'"{key}"' in code}
     assert {key.partition(".")[0] for key in rest - written} <= families
 
@@ -42,3 +47,13 @@ def test_languages_are_found_by_either_spelling() -> None:
     """``pt-BR`` and ``pt_BR`` are one; an unknown language is English."""
     assert words("pt-BR").say("resolved") == words("pt_BR").say("resolved") == "Resolvido"
     assert words("xx").say("resolved") == "Resolved"
+
+
+@pytest.mark.parametrize("language", sorted(CATALOGUES))
+@pytest.mark.parametrize("word", ["more_alerts", "more_incidents", "left_out", "digest_ended"])
+def test_one_is_not_said_as_many(language: str, word: str) -> None:
+    """A count of one has words of its own."""
+    spoken = words(language)
+    one, two = spoken.say(word, count=1), spoken.say(word, count=2)
+    assert "1" in one
+    assert one != two.replace("2", "1")

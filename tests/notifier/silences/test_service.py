@@ -1,5 +1,6 @@
 """Silences from the message to Alertmanager and back, with the real Alertmanager."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,6 +49,24 @@ async def test_a_link_shows_on_get_and_acts_once_on_post(scene: Any) -> None:
     await scene.says("by Ana · being mended")
     assert (await scene.submit(link, by="Eve"))[0] == 410
     assert len(await scene.am.silences()) == 1
+
+
+async def test_the_pages_of_the_links_speak_the_notifiers_language(scene: Any) -> None:
+    """Whoever follows a link from a chat in Portuguese reads Portuguese."""
+    await scene.fires("A")
+    silences = scene.run.service.silences
+    spoken = replace(silences.wanted.context, language="pt-BR")
+    await silences.adopt(replace(silences.wanted, context=spoken))
+    links = scene.links()
+    for letter, words in (("a", "Todos veem que você"), ("s", "Alertas novos e piores")):
+        async with scene.run.http.get(links[letter]) as answer:
+            page = await answer.text()
+        assert '<html lang="pt-BR">' in page
+        assert words in page
+    status, page = await scene.submit(links["s"], by="Ana")
+    assert status == 200
+    assert "Silenciado por Ana até" in page
+    assert "Não é possível" in (await scene.submit(links["s"], by="Ana"))[1]
 
 
 async def test_the_message_offers_to_undo_and_then_to_silence_again(scene: Any) -> None:
