@@ -14,8 +14,13 @@ SDK_TESTS = (
     "tests/wiltonos_otel/instruments/test_bound.py",
     "tests/wiltonos_otel/instruments/test_coherence.py",
     "tests/wiltonos_otel/instruments/test_observe.py",
+    "tests/wiltonos_otel/instruments/test_produced.py",
     "tests/wiltonos_otel/test_fork.py",
+    "tests/wiltonos_otel/test_own.py",
     "tests/wiltonos_otel/test_process.py",
+    "tests/wiltonos_service/telemetry/test_encoding.py",
+    "tests/wiltonos_service/telemetry/test_otlp.py",
+    "tests/wiltonos_service/telemetry/test_producer.py",
     "tests/wiltonos_service/telemetry/test_push.py",
 )
 # what differs between versions of Python: threads and forks, SQLite, docstrings, what is deprecated

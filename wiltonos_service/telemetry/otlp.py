@@ -1,8 +1,12 @@
 """OTLP over HTTP: one request per call, and what came of it as a value."""
 
+import gzip
 import logging
 import threading
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import requests
@@ -16,6 +20,26 @@ METRICS_PATH = "v1/metrics"
 TRACES_PATH = "v1/traces"
 # OTLP specification 1.x, "OTLP/HTTP Response": these may be tried again, other 4xx may not
 RETRYABLE_STATUSES = frozenset({408, 429})
+# by Content-Encoding; level 9, the stock exporter's, takes seven times as long for half a per cent
+_LEVEL = 6
+_SQUEEZE: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": lambda body: gzip.compress(body, _LEVEL, mtime=0),
+    "deflate": lambda body: zlib.compress(body, _LEVEL),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding(Generic[Data]):
+    """How batches are encoded, where that is not the stock exporter's part.
+
+    Attributes:
+        nothing: a batch with nothing in it, of which the stock exporter makes the request.
+        encode: makes the message of a batch.
+    """
+
+    nothing: Data
+    encode: Callable[[Data], Any]
 
 
 def signal_url(endpoint: str, path: str = METRICS_PATH) -> str:
@@ -27,23 +51,31 @@ def signal_url(endpoint: str, path: str = METRICS_PATH) -> str:
 class OtlpHttp(Generic[Data]):
     """Posts a signal as its stock exporter would; ``OTEL_EXPORTER_OTLP_*`` is its business.
 
-    Encoding, headers, TLS and compression are those of the stock exporter, whose request is
-    taken from it before it is sent, so that it can be sent again without encoding it again.
+    Headers, TLS and whether to compress are those of the stock exporter, and so is the encoding
+    unless another is given. Its request is taken from it before it is sent, so that it can be sent
+    again without encoding it again.
 
     Args:
         stock: the stock exporter of the signal.
         url: the full address, with ``/v1/metrics`` or ``/v1/traces``.
         timeout_seconds: bound on connecting and on waiting for the answer, each.
         authority: file of the certificates to trust; None leaves it to ``requests``.
+        encoding: encodes instead of the stock exporter.
     """
 
     def __init__(
-        self, stock: type[Any], url: str, timeout_seconds: float, authority: str | None = None
+        self,
+        stock: type[Any],
+        url: str,
+        timeout_seconds: float,
+        authority: str | None = None,
+        encoding: Encoding[Data] | None = None,
     ) -> None:
         # for people: an address may hold a password
         self.target = redact(url)
         self._url = url
         self._stock = stock
+        self._encoding = encoding
         self._timeout_seconds = timeout_seconds
         # the stock exporter states it on the session, where REQUESTS_CA_BUNDLE wins over it
         self._verify = {} if authority is None else {"verify": authority}
@@ -62,17 +94,32 @@ class OtlpHttp(Generic[Data]):
         """The request of the stock exporter.
 
         Raises:
-            CannotPackError: the stock exporter made none.
+            CannotPackError: the batch cannot be encoded.
         """
+        encoding = self._encoding
+        made = self._request_around(encoding, data) if encoding else self._request(data)
+        request, arguments = made
+        body, request.body = request.body, None
+        assert isinstance(body, bytes)
+        return Packed(body, (request, arguments), dense="Content-Encoding" in request.headers)
+
+    def _request(self, data: Data) -> "_Request":
+        """What the stock exporter would send."""
         # 1.39 lets exceptions other than connection errors through
         with self._catching.one_request() as caught, suppress(requests.RequestException):
             self._exporter.export(data)
         if not caught:
             raise CannotPackError("the batch cannot be encoded")
-        request, arguments = caught[0]
-        body, request.body = request.body, None
-        assert isinstance(body, bytes)
-        return Packed(body, (request, arguments), dense="Content-Encoding" in request.headers)
+        return caught[0]
+
+    def _request_around(self, encoding: Encoding[Data], data: Data) -> "_Request":
+        """What the stock exporter would send for nothing, with the batch in it."""
+        request, arguments = self._request(encoding.nothing)
+        squeeze = _SQUEEZE.get(str(request.headers.get("Content-Encoding", "")))
+        if squeeze is None:
+            return self._request(data)
+        request.prepare_body(squeeze(_encoded(encoding, data)), None)
+        return request, arguments
 
     def send(self, packed: Packed) -> Attempt:
         """Post once."""
@@ -118,6 +165,14 @@ class _Caught:
 
     def __exit__(self, *_exception: object) -> None:
         del _packing.caught
+
+
+def _encoded(encoding: Encoding[Data], data: Data) -> bytes:
+    try:
+        body: bytes = encoding.encode(data).SerializeToString()
+    except Exception as error:
+        raise CannotPackError(f"the batch cannot be encoded: {type(error).__name__}") from error
+    return body
 
 
 def _not_while_packing(_record: logging.LogRecord) -> bool:

@@ -12,13 +12,13 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.util.re import parse_env_headers
 
 from wiltonos_service.redaction import redact
+from wiltonos_service.telemetry.encoding import MetricsEncoder
 from wiltonos_service.telemetry.transport import Attempt, CannotPackError, Outcome, Packed
 
 Data = TypeVar("Data")
@@ -53,9 +53,12 @@ class Service(Generic[Data]):
     encode: Callable[[Data], Any]
 
 
-METRICS: Service[MetricsData] = Service(
-    "METRICS", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", encode_metrics
-)
+def metrics_service() -> Service[MetricsData]:
+    """The service of metrics, with an encoder of its own that remembers series."""
+    method = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    return Service("METRICS", method, MetricsEncoder().encode)
+
+
 TRACES: Service[Sequence[ReadableSpan]] = Service(
     "TRACES", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", encode_spans
 )

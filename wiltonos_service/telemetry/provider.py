@@ -31,10 +31,11 @@ from opentelemetry.sdk.resources import (
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.bounded import bounded
 from wiltonos_service.telemetry.certificates import check_files
+from wiltonos_service.telemetry.encoding import MetricsEncoder
 from wiltonos_service.telemetry.exposition import ScrapeReader
 from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
-from wiltonos_service.telemetry.otlp import OtlpHttp
+from wiltonos_service.telemetry.otlp import Encoding, OtlpHttp
 from wiltonos_service.telemetry.producer import MetricProducer, Producers
 from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
 from wiltonos_service.telemetry.standard import (
@@ -298,9 +299,10 @@ def _sender(push: Push) -> Sender[MetricsData]:
     seconds = timeout_of(os.environ, "METRICS", push.timeout_seconds)
     if protocol == HTTP:
         url = metrics_url(push.endpoint, os.environ)
-        return OtlpHttp(OTLPMetricExporter, url, seconds, files.get("CERTIFICATE"))
+        encoding = Encoding(MetricsData([]), MetricsEncoder().encode)
+        return OtlpHttp(OTLPMetricExporter, url, seconds, files.get("CERTIFICATE"), encoding)
     grpc = grpc_transport(protocol)
-    sender: Sender[MetricsData] = grpc.OtlpGrpc(grpc.METRICS, push.endpoint, seconds)
+    sender: Sender[MetricsData] = grpc.OtlpGrpc(grpc.metrics_service(), push.endpoint, seconds)
     return sender
 
 
