@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from notifier import killpoints
-from notifier.alerts import AlertStatus
+from notifier.alerts import AlertStatus, Notification
 from notifier.clock import Clock
 from notifier.committing import Committing
 from notifier.errors import BusyError, PayloadError, StoreError
@@ -27,6 +27,8 @@ from wiltonos_service.redaction import redact
 
 log = structlog.get_logger(__name__)
 
+# a larger body is read in a thread: two hundred thousand alerts take seconds
+SMALL_BYTES = 256 * 1024
 # of a refused body
 KEPT_BYTES = 64 * 1024
 # how much of an oversized body is read and thrown away, so that the sender reads our answer
@@ -63,6 +65,7 @@ class Receiver:
 
     def __post_init__(self) -> None:
         self._letters: list[float] = []
+        self._large = asyncio.Lock()
 
     def install(self, app: web.Application) -> None:
         """Add the routes."""
@@ -84,16 +87,25 @@ class Receiver:
         if isinstance(body, web.Response):
             return body
         try:
-            notification = parse(body, traceparent)
+            told, marks, probed = await self._understood(body, traceparent)
         except PayloadError as error:
             why = "json" if str(error).startswith("not JSON") else "payload"
             return await self._refuse(400, why, str(error), body)
-        told, marks = without_probes(notification)
-        if told is not notification and not told.alerts:
+        if probed and not told.alerts:
             return await self._commit(_in_time(self.probed(marks)))
         if marks:
             await self._commit(_in_time(self.probed(marks)))
         return await self._commit(self._accept(Ingest(told, body, self.clock.now())), len(body))
+
+    async def _understood(
+        self, body: bytes, traceparent: str
+    ) -> tuple[Notification, tuple[str, ...], bool]:
+        """What it reports, the marks of its probes, and whether it had any."""
+        if len(body) <= SMALL_BYTES:
+            return _understood(body, traceparent)
+        # one at a time: each takes many times the memory of its body
+        async with self._large:
+            return await asyncio.to_thread(_understood, body, traceparent)
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """``POST /api/v1/heartbeat``: an empty body, or a webhook in which something fires."""
@@ -207,3 +219,9 @@ class Receiver:
 async def _in_time(work: Awaitable[None]) -> None:
     async with asyncio.timeout(COMMIT_SECONDS):
         await work
+
+
+def _understood(body: bytes, traceparent: str) -> tuple[Notification, tuple[str, ...], bool]:
+    notification = parse(body, traceparent)
+    told, marks = without_probes(notification)
+    return told, marks, told is not notification

@@ -1,6 +1,7 @@
 """The receiver's answers: a contract with Alertmanager."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from notifier.alerts import Notification
 from notifier.errors import BusyError, StoreError
+from notifier.payload import parse
 from notifier.testing.webhooks import alert, encoded, webhook
+from notifier.web import receiver
 
 GOOD = encoded(webhook(alert()))
 
@@ -60,6 +64,36 @@ async def test_too_large_a_body_is_413_and_its_beginning_is_kept(start: Callable
     (letter,) = (await run.get("/api/v1/dead-letters"))["dead_letters"]
     assert letter["reason"] == "too_large"
     await run.post(GOOD)
+
+
+async def test_a_large_body_is_read_beside_the_loop(
+    start: Callable[..., Any], eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody else is answered meanwhile; a small one takes no detour."""
+    run = await start("")
+    may_read, readers = threading.Event(), []
+
+    def slowly(body: bytes, traceparent: str = "") -> Notification:
+        readers.append(threading.current_thread())
+        if len(body) > receiver.SMALL_BYTES:
+            assert may_read.wait(20)
+        return parse(body, traceparent)
+
+    monkeypatch.setattr(receiver, "parse", slowly)
+    await run.post(GOOD)
+    large = asyncio.create_task(run.post(GOOD + b" " * receiver.SMALL_BYTES))
+
+    async def begun() -> bool:
+        return len(readers) == 2
+
+    await eventually(begun)
+    assert (await run.get("/-/healthy"))["status"] == "ok"
+    await run.post(encoded(webhook(alert("B"), group_key="other")))
+    assert not large.done()
+    may_read.set()
+    await large
+    main = threading.main_thread()
+    assert [reader is main for reader in readers] == [True, False, True]
 
 
 async def test_rubbish_cannot_fill_the_database(start: Callable[..., Any]) -> None:
