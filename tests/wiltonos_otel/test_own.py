@@ -16,6 +16,8 @@ from wiltonos_service.telemetry.testing import OtlpReceiver, otlp_receiver
 
 RATIO = "wiltonos.quantum_coherence.ratio"
 SERIES = "wiltonos_quantum_coherence_ratio 0.75"
+# one of these programs forks beside our threads on purpose: Python warns of that from 3.12 on
+FORKING = ("-W", "ignore:This process:DeprecationWarning:__main__")
 # sets a value, asks its own page, and says what it was told
 ASK = """
     import os, sys, urllib.request
@@ -51,7 +53,7 @@ def port() -> int:
 def run(program: str, receiver: OtlpReceiver, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end."""
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), receiver.endpoint],
+        [sys.executable, *FORKING, "-c", textwrap.dedent(program), receiver.endpoint],
         capture_output=True,
         text=True,
         timeout=60,
