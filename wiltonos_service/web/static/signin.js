@@ -11,8 +11,13 @@
   }
   document.getElementById("signin")?.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const answer = await signIn(document.getElementById("token").value);
-    if (answer.ok) location.reload();
-    else document.getElementById("answer").textContent = "That token is not right.";
+    const token = document.getElementById("token");
+    const answer = await signIn(token.value);
+    document.getElementById("answer").textContent = answer.ok ? "" : "That token is not right.";
+    if (!answer.ok) return;
+    token.value = "";
+    // where nobody waits for it, the page was refused and is asked for anew
+    const told = new CustomEvent("signed-in", { detail: true, cancelable: true });
+    if (document.dispatchEvent(told)) location.reload();
   });
 })();
