@@ -73,9 +73,8 @@ def pipe(answers: Answers, tmp_path: Path) -> Pipe:
 
 def recorded(port: int, base: Path, **more: Any) -> Record:
     """The record of a stack whose every port is the same."""
-    stated: dict[str, Any] = {"tokens": {}, "channels": ("ops",), **more}
+    stated: dict[str, Any] = {"mode": "native", "tokens": {}, "channels": ("ops",), **more}
     return Record(
-        mode="native",
         base=base,
         config=None,
         port_offset=0,
@@ -148,6 +147,24 @@ def test_services_are_asked_with_their_token(answers: Answers, tmp_path: Path) -
     tokens = {"exporter": tmp_path / "token"}
     hops.check_exporter(Pipe.of(recorded(answers.port, tmp_path, tokens=tokens), lambda: NOW))
     assert answers.tokens == ["Bearer secret"]
+
+
+@pytest.mark.parametrize("token", ["of an older stack", None])
+def test_exporter_that_wants_another_token_is_not_called_without_signal(
+    answers: Answers, tmp_path: Path, token: str | None
+) -> None:
+    """The file of the token is named, with what is wrong with it."""
+    file = tmp_path / "token"
+    if token:
+        file.write_text(token)
+    answers.say("/-/ready")
+    answers.say("/api/v1/phi", status=401)
+    record = recorded(answers.port, tmp_path, tokens={"exporter": file})
+    finding = hops.check_exporter(Pipe.of(record, lambda: NOW))
+    expect(finding, Verdict.BROKEN, "does not let us look: HTTP 401")
+    why = "not the one that the exporter has" if token else "No such file"
+    assert f"{file}: " in finding.mend
+    assert why in finding.mend
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ from wiltonos_service.cli import LazyGroup, config_option, json_option, offset_o
 from wiltonos_service.errors import FAILED, OperatorError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wiltonos_otel.stack.console import Speaker
+    from wiltonos_otel.stack.parts import ServiceStatus
     from wiltonos_otel.stack.plan import Plan
     from wiltonos_otel.stack.record import Mode, Record
 
@@ -81,24 +84,34 @@ def status(config: Path | None, as_json: bool) -> None:
         }
         click.echo(json.dumps(body, indent=2))
     else:
-        _show_status(record, Speaker())
+        _show_status(record, found, Speaker())
     if not well:
         raise SystemExit(FAILED)
 
 
-def _show_status(record: "Record", speaker: "Speaker") -> None:
-    from wiltonos_otel.stack.status import status as ask_status
+def _show_status(record: "Record", found: "Sequence[ServiceStatus]", speaker: "Speaker") -> None:
     from wiltonos_otel.stack.summary import show_addresses
 
     answers = {True: "ready", False: "not ready", None: ""}
     rows = [
         (s.name, s.state.lower(), answers[s.ready], _duration(s.up_seconds), str(s.pid or ""))
-        for s in ask_status(record)
+        for s in found
     ]
     demo = ", simulated data" if record.demo else ""
     speaker.say(f"{record.mode} stack, port offset {record.port_offset}{demo}")
     speaker.table(("service", "state", "answers", "up", "process"), rows)
+    for why, names in _reasons(found).items():
+        speaker.say(f"{', '.join(names)}: {why}")
     show_addresses(record, speaker)
+
+
+def _reasons(found: "Sequence[ServiceStatus]") -> dict[str, list[str]]:
+    """The services of each reason; one that is everybody's is said once."""
+    reasons: dict[str, list[str]] = {}
+    for service in found:
+        if service.why:
+            reasons.setdefault(service.why, []).append(service.name)
+    return reasons
 
 
 def _duration(seconds: int | None) -> str:

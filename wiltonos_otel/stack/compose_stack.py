@@ -13,7 +13,7 @@ from wiltonos_otel.stack.compose_files import jaeger, prepare, token_files
 from wiltonos_otel.stack.console import Speaker
 from wiltonos_otel.stack.demo import record_doses
 from wiltonos_otel.stack.locate import committed
-from wiltonos_otel.stack.parts import READY, ServiceStatus, address, ask, expected
+from wiltonos_otel.stack.parts import READY, RUNNING, UNKNOWN, ServiceStatus, address, ask, expected
 from wiltonos_otel.stack.plan import Places, Plan
 from wiltonos_otel.stack.ports import require_free
 from wiltonos_otel.stack.record import Record, describe, save
@@ -109,19 +109,53 @@ def broken(record: Record) -> str:
     return ""
 
 
+class DockerSilentError(WiltonosError):
+    """Docker cannot be asked; the text is what it says instead."""
+
+
 def containers(record: Record) -> list[dict[str, Any]]:
     """What ``docker compose ps`` says, one object per container; [] when it cannot be asked."""
     try:
+        return ask_containers(record)
+    except DockerSilentError:
+        return []
+
+
+def ask_containers(record: Record) -> list[dict[str, Any]]:
+    """What ``docker compose ps`` says, one object per container.
+
+    Raises:
+        DockerSilentError: it cannot be asked.
+    """
+    return parse_ps(_said(record, "ps", "--all", "--format", "json"))
+
+
+def last_lines(record: Record, service: str, count: int) -> list[str]:
+    """The last lines that a container wrote; none when Docker cannot be asked."""
+    try:
+        text = _said(record, "logs", "--no-log-prefix", "--tail", str(count), service)
+    except DockerSilentError:
+        return []
+    return text.splitlines()
+
+
+def _said(record: Record, *words: str) -> str:
+    try:
         done = subprocess.run(  # noqa: S603 - our own words
-            command(record.base, "ps", "--all", "--format", "json"),
+            command(record.base, *words),
             capture_output=True,
             text=True,
             timeout=ASK_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return parse_ps(done.stdout) if done.returncode == 0 else []
+    except OSError as error:
+        raise DockerSilentError(f"docker: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise DockerSilentError(f"no answer within {ASK_SECONDS} s") from None
+    if done.returncode:
+        told = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        raise DockerSilentError(told[-1][:160])
+    return done.stdout
 
 
 def parse_ps(text: str) -> list[dict[str, Any]]:
@@ -135,18 +169,33 @@ def parse_ps(text: str) -> list[dict[str, Any]]:
 
 def status(record: Record) -> list[ServiceStatus]:
     """Every container of the recorded stack."""
-    found = {container["Service"]: container for container in containers(record)}
-    return [
-        ServiceStatus(
-            name=name,
-            state=str(found[name]["State"]).upper() if name in found else "DOWN",
-            ready=ask(record, name),
-            pid=None,
-            up_seconds=None,
-            url=address(record, name),
-        )
-        for name in expected(record)
-    ]
+    try:
+        found = {container["Service"]: container for container in ask_containers(record)}
+    except DockerSilentError as error:
+        return [_status(record, name, UNKNOWN, str(error)) for name in expected(record)]
+    return [_status(record, name, *_state(found.get(name))) for name in expected(record)]
+
+
+def _state(container: Mapping[str, Any] | None) -> tuple[str, str]:
+    """The state of a container, and what Docker says of one that does not run well."""
+    if container is None:
+        return "DOWN", ""
+    state, said = str(container["State"]).upper(), str(container.get("Status", ""))
+    if state == RUNNING:
+        return ("UNHEALTHY", said) if container.get("Health") == "unhealthy" else (RUNNING, "")
+    return state, said
+
+
+def _status(record: Record, name: str, state: str, why: str) -> ServiceStatus:
+    return ServiceStatus(
+        name=name,
+        state=state,
+        ready=ask(record, name),
+        pid=None,
+        up_seconds=None,
+        url=address(record, name),
+        why=why,
+    )
 
 
 def down(record: Record, environ: Mapping[str, str]) -> None:

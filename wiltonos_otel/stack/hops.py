@@ -10,7 +10,7 @@ from statistics import median
 from urllib.parse import urlencode
 
 from wiltonos_otel.stack.finding import Finding, Verdict, broken, note, ok
-from wiltonos_otel.stack.pipe import Pipe
+from wiltonos_otel.stack.pipe import LOCKED, Pipe
 from wiltonos_otel.stack.plan import STATE_FILE
 from wiltonos_otel.stack.probe import get
 from wiltonos_otel.stack.record import Record
@@ -58,7 +58,10 @@ def check_exporter(pipe: Pipe) -> Finding:
     answer = pipe.ask("exporter", "/-/ready")
     if not answer.ok:
         return pipe.down("exporter", "exporter", answer)
-    view = pipe.ask("exporter", "/api/v1/phi").json()
+    seen = pipe.ask("exporter", "/api/v1/phi")
+    if seen.status in LOCKED:
+        return pipe.locked("exporter", "exporter", seen)
+    view = seen.json()
     now = view.get("now", view) if isinstance(view, dict) else {}
     phi = now.get("phi")
     if phi is None:

@@ -7,6 +7,8 @@ from wiltonos_otel.stack.probe import get
 from wiltonos_otel.stack.record import Record
 from wiltonos_otel.stack.waiting import pipe_of
 
+RUNNING = "RUNNING"
+UNKNOWN = "UNKNOWN"
 # listener and path by which each service says that it is ready
 READY = {
     "exporter": ("exporter", "/-/ready"),
@@ -26,11 +28,12 @@ class ServiceStatus:
 
     Attributes:
         name: ours.
-        state: RUNNING, or why it is not.
+        state: RUNNING, UNKNOWN when nobody can be asked, or why it does not run.
         ready: whether it answers that it can do its work; None when it cannot be asked.
         pid: process id, or None (containers have none here).
         up_seconds: since when it runs, or None.
         url: its address on loopback, or None.
+        why: what is said of a state that is not RUNNING, or "".
     """
 
     name: str
@@ -39,6 +42,7 @@ class ServiceStatus:
     pid: int | None
     up_seconds: int | None
     url: str | None
+    why: str = ""
 
 
 def expected(record: Record) -> Iterable[str]:

@@ -11,6 +11,8 @@ from wiltonos_otel.stack.probe import Answer, get, post, query
 from wiltonos_otel.stack.record import Record
 from wiltonos_otel.stack.scraped import Scraped
 
+# HTTP statuses of somebody who wants another token, or any
+LOCKED = (401, 403)
 # how people call the services that have a log
 _TITLES = {"collector": "the Collector", "prometheus": "Prometheus", "alertmanager": "Alertmanager"}
 
@@ -73,6 +75,15 @@ class Pipe:
         except OSError:
             return None
 
+    def locked(self, hop: str, service: str, answer: Answer) -> Finding:
+        """The finding about a service that does not let us look, for want of the right token."""
+        file = self.tokens.get(service)
+        mend = f"it wants the token of [{service}] bearer_token_file: --{service}-token-file"
+        if file is not None:
+            again = f"it is not the one that the {service} has: wt metrics down, then bootstrap"
+            mend = f"{file}: {_unreadable(file) or again}"
+        return broken(hop, f"up, and does not let us look: HTTP {answer.status}", mend)
+
     def log(self, service: str) -> str:
         """Where to read what a service says."""
         if self.record:
@@ -85,3 +96,11 @@ class Pipe:
         mend = f"see why: {self.log(service)}; then start it again"
         again = ": wt metrics bootstrap" if self.record else ", or give its right address"
         return broken(hop, f"does not answer: {said}", mend + again)
+
+
+def _unreadable(file: Path) -> str:
+    try:
+        file.read_bytes()
+    except OSError as error:
+        return f"{error.strerror}; run this as its owner"
+    return ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from wiltonos_otel.stack.doctor.polling import poll
 from wiltonos_otel.stack.finding import Finding, broken, note, ok
-from wiltonos_otel.stack.pipe import Pipe
+from wiltonos_otel.stack.pipe import LOCKED, Pipe
 from wiltonos_otel.stack.probe import Answer
 from wiltonos_service.probes import PROBE_ALERT, PROBE_LABEL, PROBES_PATH
 
@@ -113,10 +113,8 @@ class AlarmProbe:
         answer = self.pipe.ask("notifier", PROBES_PATH)
         if answer.status == 0 or answer.status >= 500:
             return self.pipe.down(HOP, "notifier", answer)
-        if answer.status in (401, 403):
-            return broken(
-                HOP, "the notifier does not let us look", "name its --notifier-token-file"
-            )
+        if answer.status in LOCKED:
+            return self.pipe.locked(HOP, "notifier", answer)
         if answer.status == 404:
             return note(HOP, "that notifier lists no probes", "let it be of the doctor's version")
         probes = (answer.json() or {}).get("probes", [])

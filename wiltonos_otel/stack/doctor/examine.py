@@ -14,6 +14,9 @@ from wiltonos_otel.stack.pipe import Pipe
 
 _OVERFLOW = 'last_over_time({__name__=~"wiltonos[._].+",otel_metric_overflow="true"}[5m])'
 
+# 128 and SIGKILL
+_KILLED = "137 is a kill, mostly for want of memory (deploy in docker-compose.yml); "
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -60,14 +63,24 @@ def _processes(pipe: Pipe) -> Iterator[Finding]:
     if pipe.record is None:
         return
     # supervisor and all that runs a stack; who brings a pipe of their own needs none of it
+    from wiltonos_otel.stack.parts import RUNNING, UNKNOWN  # noqa: PLC0415 - see above
     from wiltonos_otel.stack.status import status  # noqa: PLC0415 - see above
 
-    for service in status(pipe.record):
-        if service.state != "RUNNING":
+    services = status(pipe.record)
+    silent = [service.why for service in services if service.state == UNKNOWN]
+    if silent:
+        yield note(
+            "containers",
+            f"Docker cannot be asked how they are: {silent[0]}",
+            "let this user ask Docker (docker compose ps); what follows was seen without it",
+        )
+    for service in services:
+        if service.state not in (RUNNING, UNKNOWN):
             yield broken(
                 f"process {service.name}",
-                service.state.lower(),
-                f"see why: wt metrics logs {service.name}; start it again: wt metrics bootstrap",
+                service.why or service.state.lower(),
+                f"{_KILLED if '(137)' in service.why else ''}see why: wt metrics logs "
+                f"{service.name}; start it again: wt metrics bootstrap",
             )
 
 

@@ -10,6 +10,7 @@ from wiltonos_otel.stack.finding import Finding, broken, note, ok
 from wiltonos_otel.stack.logs import last_lines
 from wiltonos_otel.stack.pipe import Pipe
 from wiltonos_otel.stack.plan import Places
+from wiltonos_otel.stack.record import Record
 
 HOP = "temporality"
 REFUSED = "refused points"
@@ -35,9 +36,9 @@ def check(pipe: Pipe, name: str, *, present: bool, seconds: float) -> Finding:
     """
     before = pipe.counters("collector_metrics").total(FAILED)
     count = _history(pipe) or poll(lambda: _growth(pipe, before), seconds)
-    said = _said(pipe)
     if not count:
         return ok(HOP, "nothing was refused in the last 5 minutes")
+    said = _said(pipe)
     detail = f"Prometheus refused {count:.0f} points in the last 5 minutes"
     mend = MEND.format(name=name)
     if said:
@@ -53,9 +54,10 @@ def check(pipe: Pipe, name: str, *, present: bool, seconds: float) -> Finding:
 
 def check_all(pipe: Pipe) -> Finding:
     """Whether points of anybody were refused lately."""
-    count, said = _history(pipe), _said(pipe)
+    count = _history(pipe)
     if not count:
         return ok(REFUSED, "none in the last 5 minutes")
+    said = _said(pipe)
     detail = f"Prometheus refused {count:.0f} points in the last 5 minutes"
     mend = (
         MEND.format(name="that service")
@@ -76,8 +78,15 @@ def _growth(pipe: Pipe, before: float) -> float | None:
 
 def _said(pipe: Pipe) -> str:
     """Prometheus' own words, where its log is at hand."""
-    if pipe.record is None or pipe.record.mode != "native":
-        return ""
-    file = Places(pipe.record.base).logs / "prometheus.log"
-    lines = [line for line in last_lines(file, _LINES) if _SAYS in line]
+    log = _log(pipe.record) if pipe.record else []
+    lines = [line for line in log if _SAYS in line]
     return lines[-1][lines[-1].index(_SAYS) :].rstrip('"\n').replace('\\"', '"') if lines else ""
+
+
+def _log(record: Record) -> list[str]:
+    if record.mode == "native":
+        return last_lines(Places(record.base).logs / "prometheus.log", _LINES)
+    # all that runs a stack; who brings a pipe of their own needs none of it
+    from wiltonos_otel.stack import compose_stack  # noqa: PLC0415 - see above
+
+    return compose_stack.last_lines(record, "prometheus", _LINES)
