@@ -18,7 +18,7 @@ from notifier.store.tables import history, incidents
 # one question must not read a database of years while webhooks wait for the processor
 MOST_READ = 2000
 # so many of the newest that fire are sorted by how bad they are
-MOST_SORTED = 1000
+MOST_SORTED = 500
 _BATCH = 200
 KEPT_HISTORY = 200
 

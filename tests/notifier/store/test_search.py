@@ -47,7 +47,7 @@ async def test_search_goes_through_pages(store: SqlStore, monkeypatch: pytest.Mo
     names = [f"Needle{number}" for number in range(7)]
     for number, name in enumerate(names):
         await opened(store, name, number)
-    for most_sorted, limit in product((2, 1000), (1, 2, 3, 7, 50)):
+    for most_sorted, limit in product((2, 500), (1, 2, 3, 7, 50)):
         monkeypatch.setattr("notifier.store.search.MOST_SORTED", most_sorted)
         assert await paged(store, Wanted(), limit) == names[::-1]
 
