@@ -1,7 +1,7 @@
 import { ask } from "./api.js";
 import { ring, wireBell } from "./bell.js";
 import { showDetail, showNoDetail } from "./detail.js";
-import { byId, element, tick } from "./dom.js";
+import { byId, clock, element, tick } from "./dom.js";
 import { wireKeys } from "./keys.js";
 import { loadLetters } from "./letters.js";
 import { mark, neighbour, showEmpty, showRows } from "./list.js";
@@ -115,13 +115,16 @@ function say(link, words) {
 }
 
 function listen() {
+  let lost = null;
   const events = new EventSource("/api/v1/events");
   events.addEventListener("open", () => {
+    lost = null;
     say("live", "live");
     load();
   });
   events.addEventListener("error", () => {
-    say("lost", "no contact; trying again");
+    lost ??= new Date();
+    say("lost", `no contact since ${clock(lost)}, trying again`);
     // a stream that was refused for good is not tried again by the browser
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
   });
