@@ -9,6 +9,7 @@ import orjson
 import structlog
 
 from notifier import killpoints
+from notifier.beside import are_many, beside
 from notifier.clock import Clock
 from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
@@ -94,7 +95,9 @@ class Attempts:
         )
         killpoints.reached(killpoints.AFTER_RECEIPT)
         if kept and not attempt.needless:
-            self._count_delivery(claim, attempt.settlement, now)
+            await beside(
+                [claim.incident], lambda: self._count_delivery(claim, attempt.settlement, now)
+            )
         return attempt.outcome
 
     def _count_delivery(self, claim: Claim, settlement: Settlement, now: datetime) -> None:
@@ -132,15 +135,15 @@ class Attempts:
             return _Attempt(settlement, needless=True)
         if (settlement := await self._found(claim)) is not None:
             return _Attempt(settlement)
+        # before the budget: nothing is awaited between that and the request
+        large = await self._message(claim) if are_many([claim.incident]) else None
         wait = await self._await_budget(claim)
         if wait > 0 or self.clock.monotonic() - claimed_at > LEASE_SECONDS / 2:
             at = self.clock.now() + timedelta(seconds=wait)
             return _Attempt(Later(at, "waits for the rate limit", spent=False, doubt=claim.doubt))
         if claim.doubt is not None and claim.doubt.operation is not Operation.EDIT:
             self.instruments.duplicate_possible(self.outlet.name)
-        message = self.outlet.message(
-            claim.incident, claim.operation, self.clock.now(), claim.reasons
-        )
+        message = large or await self._message(claim)
         outcome = await self._send(claim, message, trail)
         refused = None
         if outcome.kind is OutcomeKind.PAYLOAD_REFUSED:
@@ -151,6 +154,13 @@ class Attempts:
             outcome = await self._send(claim, plain, trail)
         settlement = settle(claim, outcome, self.clock.now(), self.backoff, self.rng)
         return _Attempt(settlement, outcome, refused)
+
+    async def _message(self, claim: Claim) -> Rendered:
+        now = self.clock.now()
+        return await beside(
+            [claim.incident],
+            lambda: self.outlet.message(claim.incident, claim.operation, now, claim.reasons),
+        )
 
     def _needless(self, claim: Claim) -> Settlement | None:
         """A settlement without sending, where there is nothing to say."""

@@ -16,10 +16,11 @@ import structlog
 from sqlalchemy import Connection
 
 from notifier import killpoints
+from notifier.beside import beside
 from notifier.clock import Clock, first_of
 from notifier.deliver.charts import NO_LIBRARY, ChartError, can_draw
 from notifier.deliver.outcome import ChartEnd, Outcome, OutcomeKind
-from notifier.deliver.protocol import Chart, Charting, Operation
+from notifier.deliver.protocol import Chart, Charting, Operation, Rendered
 from notifier.errors import StoreError
 from notifier.instruments import Instruments
 from notifier.outlet import Outlet
@@ -133,7 +134,9 @@ class ChartService:
         return 0.0
 
     async def _chart(self, task: ChartTask) -> None:
-        plans = {name: self._plan(task, name) for name in task.channels}
+        plans = await beside(
+            [task.incident], lambda: {name: self._plan(task, name) for name in task.channels}
+        )
         plan = plans[task.channels[0]]
         if plan is None:
             await self._write(lambda c: charts.give_up(c, task, task.channels))
@@ -206,10 +209,9 @@ class ChartService:
             return None
         shown = False
         try:
+            message = await self._message(claim, name)
             if deliverer.next_idle() > self.clock.monotonic():
                 return None
-            now = self.clock.now()
-            message = self._outlets[name].message(claim.incident, Operation.EDIT, now)
             outcome = await _bounded(deliverer.attach(claim.receipt, message, chart))
             killpoints.reached(killpoints.AFTER_ATTACH)
             receipt = outcome.receipt
@@ -222,6 +224,12 @@ class ChartService:
         if shown:
             await self._discard(name, claim.receipt.attachment)
         return outcome
+
+    async def _message(self, claim: ChartClaim, name: str) -> Rendered:
+        outlet, now = self._outlets[name], self.clock.now()
+        return await beside(
+            [claim.incident], lambda: outlet.message(claim.incident, Operation.EDIT, now)
+        )
 
     async def _discard(self, name: str, file: str) -> None:
         """Take away a picture that no message shows, if that is possible now; once."""

@@ -10,6 +10,7 @@ import structlog
 
 from notifier import killpoints
 from notifier.attempts import LEASE_SECONDS, Standing
+from notifier.beside import beside
 from notifier.clock import Clock, first_of
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation, Rendered
@@ -253,7 +254,8 @@ class ChannelDigest:
     async def _message(self, of: Episode) -> Rendered:
         name = self.outlet.name
         told: Contents = await self.store.read(lambda c: digests.contents(c, name, of.first_id))
-        return self.outlet.digest(told, self._takes(told.waiting), self.clock.now(), of.marker)
+        takes, now = self._takes(told.waiting), self.clock.now()
+        return await beside(told.incidents, lambda: self.outlet.digest(told, takes, now, of.marker))
 
     async def _budget(self, operation: Operation) -> bool:
         """Wait until a request fits; nothing may be awaited between this and the request."""

@@ -1,6 +1,7 @@
 """What the notifier does every now and then: know its backlog, keep its database small."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,10 @@ ROUND_SECONDS = 2.0
 BACKLOG_SHARE = 0.05
 SWEEP_SECONDS = 600.0
 MEGABYTE = 1_000_000
+COLLECT_SECONDS = 60.0
+COLLECT_AT_LAST_SECONDS = 600.0
+# of a process in which no large webhook is under way; a collection of so many takes some 50 ms
+QUIET_OBJECTS = 300_000
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Housekeeping:
     table: Callable[[], Notifier]
     each_round: Callable[[], Awaitable[None]]
     backlog: Backlog | None = None
+    _collected_at: float = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Go on until told to stop; an error of the database ends a round only."""
@@ -48,12 +54,18 @@ class Housekeeping:
                 if self.clock.monotonic() >= sweep_at:
                     sweep_at = self.clock.monotonic() + SWEEP_SECONDS
                     await self._sweep()
+                self._collect()
             except StoreError as error:
                 log.warning("housekeeping failed", error=str(error))
             except Exception:
                 # a defect must not end it: the backlog would look as it did then for ever
                 log.exception("housekeeping failed")
             await first_of(stopping.wait(), self.clock.sleep(pause))
+
+    def _collect(self) -> None:
+        since = self.clock.monotonic() - self._collected_at
+        if since >= COLLECT_SECONDS and collect(at_last=since >= COLLECT_AT_LAST_SECONDS):
+            self._collected_at = self.clock.monotonic()
 
     async def _count(self) -> float:
         """Count what waits; returns how many seconds that took."""
@@ -67,3 +79,14 @@ class Housekeeping:
         removed = await self.store.prune(before, int(table.retention_megabytes * MEGABYTE))
         if removed:
             log.info("old incidents and letters removed", count=removed)
+
+
+def collect(*, at_last: bool = False) -> bool:
+    """Free what refers to itself, unless something large lives; returns whether it did.
+
+    The threads stand still meanwhile, for as long as there are objects.
+    """
+    if not at_last and len(gc.get_objects(generation=2)) > QUIET_OBJECTS:
+        return False
+    gc.collect()
+    return True

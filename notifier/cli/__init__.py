@@ -41,6 +41,9 @@ def run(config: Path | None, port_offset: int | None, log_level: str) -> None:
     # what the libraries are made of lives for ever: no collection has to look at it again
     gc.collect()
     gc.freeze()
+    # a full collection stops every thread for as long as a large webhook has objects; housekeeping
+    # makes one now and then, when none is there
+    gc.set_threshold(*gc.get_threshold()[:2], 1_000_000)
     configure_logs(log_level)
     log = structlog.get_logger(__name__)
     read = partial(load, config=config, offset=port_offset)

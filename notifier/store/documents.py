@@ -1,6 +1,8 @@
 """Incidents as JSON documents. Pure."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,16 +15,29 @@ from notifier.incident import Incident, IncidentAlert, Phase, Quiet, QuietKind, 
 _OPTIONS = orjson.OPT_UTC_Z
 
 
+# JSON that is read or written in one piece holds every other thread up until it is done: so many
+# alerts are written at a time, and a longer document is read with a call back for each object
+MANY = 2_000
+LARGE_CHARACTERS = 1_000_000
+
+
 def encode(incident: Incident) -> str:
     """The incident as one JSON document."""
     # orjson writes dataclasses, enumerations and instants by itself
-    return orjson.dumps(incident, option=_OPTIONS).decode()
+    if len(incident.alerts) <= MANY:
+        return orjson.dumps(incident, option=_OPTIONS).decode()
+    named = {each.name: getattr(incident, each.name) for each in fields(incident)}
+    pieces = (incident.alerts[at : at + MANY] for at in range(0, len(incident.alerts), MANY))
+    listed = b",".join(orjson.dumps(piece, option=_OPTIONS)[1:-1] for piece in pieces)
+    named["alerts"] = orjson.Fragment(b"[%b]" % listed)
+    return orjson.dumps(named, option=_OPTIONS).decode()
 
 
 def decode(document: str) -> Incident:
     """The incident that a document holds; keys that we do not know are left out."""
-    raw = orjson.loads(document)
-    fields: dict[str, Any] = {key: raw[key] for key in _PLAIN if key in raw}
+    large = len(document) > LARGE_CHARACTERS
+    raw = json.loads(document, object_hook=_as_it_is) if large else orjson.loads(document)
+    plain: dict[str, Any] = {key: raw[key] for key in _PLAIN if key in raw}
     return Incident(
         group_keys=tuple(raw["group_keys"]),
         phase=Phase(raw["phase"]),
@@ -32,8 +47,12 @@ def decode(document: str) -> Incident:
         quiet=_quiet(raw.get("quiet")),
         traces=tuple(Trace(**each) for each in raw.get("traces", ())),
         earlier=tuple(_alert(alert) for alert in raw.get("earlier", ())),
-        **fields,
+        **plain,
     )
+
+
+def _as_it_is(read: Any) -> Any:
+    return read
 
 
 _PLAIN = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from notifier.beside import beside
 from notifier.clock import Clock
 from notifier.errors import PayloadError, StoreError
 from notifier.incident import Phase
@@ -51,13 +52,19 @@ class Api:
             return answer({"error": f"limit is 1 to {MOST_INCIDENTS}"}, 400)
         cursor = request.query.get("cursor")
         views, following = await self.store.incidents(phase=phase, limit=limit, cursor=cursor)
-        documents = [incident_document(view) for view in views]
-        return answer({"incidents": documents, "next_cursor": following})
+
+        def told() -> web.Response:
+            documents = [incident_document(view) for view in views]
+            return answer({"incidents": documents, "next_cursor": following})
+
+        return await beside([view.incident for view in views], told)
 
     async def incident(self, request: web.Request) -> web.Response:
         """``GET /api/v1/incidents/{id}``."""
         view = await self.store.incident(request.match_info["id"])
-        return _missing("incident") if view is None else answer(incident_document(view))
+        if view is None:
+            return _missing("incident")
+        return await beside([view.incident], lambda: answer(incident_document(view)))
 
     async def letters(self, _request: web.Request) -> web.Response:
         """``GET /api/v1/dead-letters``."""

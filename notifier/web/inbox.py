@@ -1,13 +1,14 @@
 """What the inbox page reads: incidents as they look in the chats, and how they got there."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
+from notifier.beside import beside
 from notifier.clock import Clock
 from notifier.deliver.protocol import Rendered
 from notifier.incident import Incident, Phase, Quiet
@@ -73,9 +74,13 @@ class Inbox:
         views, following = await self.store.read(lambda c: search(c, wanted, limit, cursor))
         firing = await self.store.read(count_firing)
         context = self._now()
+        listed = await beside(
+            [view.incident for view in views],
+            lambda: [_row(view, card(view.incident, context)) for view in views],
+        )
         return answer(
             {
-                "incidents": [_row(view, card(view.incident, context)) for view in views],
+                "incidents": listed,
                 "next_cursor": str(following) if following else None,
                 "firing": firing,
                 "channels": list(self.channels),
@@ -90,22 +95,22 @@ class Inbox:
         if view is None:
             return answer({"error": "there is no such incident; it may have been removed"}, 404)
         past = await self.store.read(lambda c: happenings(c, incident_id))
-        context = self._now()
+        return await beside([view.incident], lambda: answer(self._detail(view, past)))
+
+    def _detail(self, view: IncidentView, past: Sequence[Happening]) -> Document:
         document = incident_document(view)
         alerts = document["alerts"]
-        return answer(
-            {
-                **_row(view, card(view.incident, context)),
-                "looks": self._looks(view),
-                "actions": list(self.offers(view.incident, self.clock.now())),
-                "receiver": view.incident.receiver,
-                "group_keys": document["group_keys"],
-                "alerts": alerts[:MOST_ALERTS],
-                "alerts_left": max(len(alerts) - MOST_ALERTS, 0),
-                "deliveries": document["deliveries"],
-                "history": [_happening(each) for each in past],
-            }
-        )
+        return {
+            **_row(view, card(view.incident, self._now())),
+            "looks": self._looks(view),
+            "actions": list(self.offers(view.incident, self.clock.now())),
+            "receiver": view.incident.receiver,
+            "group_keys": document["group_keys"],
+            "alerts": alerts[:MOST_ALERTS],
+            "alerts_left": max(len(alerts) - MOST_ALERTS, 0),
+            "deliveries": document["deliveries"],
+            "history": [_happening(each) for each in past],
+        }
 
     def _looks(self, view: IncidentView) -> list[Document]:
         """The message of each channel that gets the incident; else of each chat, in our words."""

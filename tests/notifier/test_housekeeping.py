@@ -1,9 +1,14 @@
 """What is done every now and then goes on whatever happens."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 
-from notifier.housekeeping import ROUND_SECONDS, Housekeeping
+import pytest
+
+from notifier import housekeeping
+from notifier.housekeeping import ROUND_SECONDS, Housekeeping, collect
 from notifier.settings import Notifier
 from notifier.store import SqlStore
 from notifier.testing import ManualClock
@@ -35,3 +40,27 @@ async def test_a_defect_ends_a_round_only(
     assert rounds == 2
     stopping.set()
     await task
+
+
+class Ring:
+    """Something that refers to itself, so that only a collection frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_a_collection_waits_until_nothing_large_lives_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would hold every thread up for as long as there are objects."""
+    gc.collect()
+    gc.disable()
+    try:
+        seen = weakref.ref(Ring())
+        monkeypatch.setattr(housekeeping, "QUIET_OBJECTS", 0)
+        assert not collect()
+        assert seen() is not None
+        assert collect(at_last=True)
+        assert seen() is None
+    finally:
+        gc.enable()
