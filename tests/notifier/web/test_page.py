@@ -12,6 +12,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from notifier.clock import SystemClock
 from notifier.testing.webhooks import alert, webhook
+from tests.contrast import faint
 
 pytestmark = pytest.mark.browser
 
@@ -66,7 +67,7 @@ async def page() -> AsyncIterator[Page]:
         page.on("request", lambda request: faults.append(f"asks {request.url}"))
         yield page
         await browser.close()
-    ours = re.compile(r"asks http://127\.0\.0\.1:\d+/|status of 40[149]|REFUSED")
+    ours = re.compile(r"asks http://127\.0\.0\.1:\d+/|status of 4(?:0[149]|10)|REFUSED")
     assert [fault for fault in faults if not ours.search(fault)] == []
 
 
@@ -358,8 +359,11 @@ async def test_the_page_fits_and_can_be_read(run: Any, page: Page, scheme: Any, 
         await expect(page.locator("#link")).to_have_text("live")
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
         assert await page.evaluate(NAMELESS) == []
-        assert await page.evaluate(FAINT) == []
-        assert await page.evaluate(FAINT_FIELDS) == []
+        assert await faint(page) == []
+    for path in ("/runbooks", "/runbooks/WiltonosPhiJump", "/runbooks/None", "/silence/none"):
+        await page.goto(f"{run.base}{path}")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await faint(page) == []
 
 
 NAMELESS = """
@@ -367,42 +371,4 @@ NAMELESS = """
   .filter((each) => !(each.getAttribute("aria-label") || each.textContent.trim() ||
     each.labels?.length || each.placeholder))
   .map((each) => each.outerHTML)
-"""
-COLOURS = """
-  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
-  const ground = (node) => {
-    for (let each = node; each; each = each.parentElement) {
-      const colour = parse(getComputedStyle(each).backgroundColor);
-      if (colour.length === 3 || colour[3] === 1) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const shown = (node) => node.checkVisibility() && node.getClientRects().length;
-  const ratio = (colour, under) => {
-    const [a, b] = [light(parse(colour)), light(ground(under))].sort((x, y) => y - x);
-    return (a + 0.05) / (b + 0.05);
-  };
-"""
-# WCAG 2.2, "Contrast (Minimum)": 4.5 to 1
-FAINT = f"""
-(() => {{{COLOURS}
-  return [...document.querySelectorAll("body *")]
-    .filter((each) => shown(each) &&
-      [...each.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-    .map((each) => [ratio(getComputedStyle(each).color, each),
-      each.textContent.slice(0, 40), each.className])
-    .filter(([ratio]) => ratio < 4.5);
-}})()
-"""
-# and "Non-text Contrast", 3 to 1, for what shows that something can be typed here
-FAINT_FIELDS = f"""
-(() => {{{COLOURS}
-  return [...document.querySelectorAll("input, select, textarea")].filter(shown)
-    .map((each) => [ratio(getComputedStyle(each).borderTopColor, each),
-      ratio(getComputedStyle(each, "::placeholder").color, each), each.name])
-    .filter(([edge, words]) => edge < 3 || words < 4.5);
-}})()
 """

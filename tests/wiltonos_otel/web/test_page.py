@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from tests.contrast import faint
+
 pytestmark = pytest.mark.browser
 
 # a container has no sandbox, no graphics card and nothing to ask of the internet
@@ -74,9 +76,11 @@ async def test_page_says_that_a_sample_is_old_and_then_that_there_is_none(
     await expect(page.locator("#phi")).to_have_text("0.7500")
     await expect(page.locator("#verdict")).to_contain_text("no sample for 5")
     await expect(page.locator("body")).to_have_attribute("data-state", "aging")
+    assert await faint(page) == []
     await expect(page.locator("#verdict")).to_contain_text("no sample since", timeout=20_000)
     await expect(page.locator("#phi")).to_have_text("–")
     await expect(page.locator("body")).to_have_attribute("data-state", "stale")
+    assert await faint(page) == []
 
 
 async def test_page_says_that_the_exporter_is_gone(exporter: Any, page: Page) -> None:
@@ -88,6 +92,7 @@ async def test_page_says_that_the_exporter_is_gone(exporter: Any, page: Page) ->
     await exporter.ended
     await expect(page.locator("#verdict")).to_contain_text("no contact since", timeout=10_000)
     await expect(page.locator("body")).to_have_attribute("data-link", "lost")
+    assert await faint(page) == []
 
 
 async def test_loops_are_text_and_sorted_by_pressure(exporter: Any, page: Page) -> None:
@@ -106,8 +111,10 @@ async def test_loops_are_text_and_sorted_by_pressure(exporter: Any, page: Page) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_page_fits_a_phone(exporter: Any, page: Page, scheme: Any) -> None:
-    """Nothing is wider than the screen, in both colour schemes."""
+async def test_page_fits_a_phone_and_can_be_read(exporter: Any, page: Page, scheme: Any) -> None:
+    """Nothing is wider than the screen or too faint, in both colour schemes, well or not."""
+    (exporter.state / "loops").mkdir()
+    (exporter.state / "loops" / "tense.json").write_text('{"phi": 0.6, "collapses": 2}')
     exporter.write(0.75)
     await page.emulate_media(color_scheme=scheme)
     await page.set_viewport_size({"width": 390, "height": 844})
@@ -115,3 +122,8 @@ async def test_page_fits_a_phone(exporter: Any, page: Page, scheme: Any) -> None
     await expect(page.locator("#phi")).to_have_text("0.7500")
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
     await expect(page.locator("#chart canvas")).to_be_visible()
+    await expect(page.locator("#loops tr")).to_have_count(1)
+    assert await faint(page) == []
+    exporter.write(0.8)
+    await expect(page.locator("body")).to_have_attribute("data-state", "out")
+    assert await faint(page) == []
