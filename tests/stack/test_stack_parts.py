@@ -44,6 +44,8 @@ def test_another_wish_is_told_apart(tmp_path: Path) -> None:
     difference = record.differs_from(other, "native")
     assert "port offset is 100" in difference
     assert "no demo" in difference
+    plain = record.model_copy(update={"config": None})
+    assert f"started without {other.config}" in plain.differs_from(other, "native")
 
 
 def test_no_record_names_bootstrap(tmp_path: Path) -> None:

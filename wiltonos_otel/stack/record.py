@@ -67,7 +67,12 @@ class Record(BaseModel):
             ("it is a demo" if self.demo else "it is no demo", self.demo != plan.demo),
             ("it traces" if self.tracing else "it does not trace", self.tracing != plan.tracing),
             (f"it reads {self.state_dir}", self.state_dir != plan.state_dir),
-            (f"its configuration is {self.config}", self.config != plan.config),
+            (
+                f"its configuration is {self.config}"
+                if self.config
+                else f"it was started without {plan.config}",
+                self.config != plan.config,
+            ),
         )
         return ", ".join(text for text, differs in pairs if differs)
 
