@@ -5,8 +5,8 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import requests
@@ -105,9 +105,12 @@ class OtlpHttp(Generic[Data]):
 
     def _request(self, data: Data) -> "_Request":
         """What the stock exporter would send."""
-        # 1.39 lets exceptions other than connection errors through
-        with self._catching.one_request() as caught, suppress(requests.RequestException):
-            self._exporter.export(data)
+        try:
+            with self._catching.one_request() as caught:
+                self._exporter.export(data)
+        except Exception as error:
+            # 1.39 lets through what the encoder raises
+            raise _cannot_pack(error) from error
         if not caught:
             raise CannotPackError("the batch cannot be encoded")
         return caught[0]
@@ -153,8 +156,11 @@ class _Catching(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         _packing.caught.append((request, kwargs))
-        # neither a connection error nor a status: the exporter does not try again
-        raise requests.RequestException("taken")
+        # an exception would be kept by the exporter, its traceback keep every frame up to the
+        # thread's first, and these the whole collection until garbage is collected
+        taken = requests.Response()
+        taken.status_code = HTTPStatus.OK
+        return taken
 
 
 class _Caught:
@@ -171,8 +177,12 @@ def _encoded(encoding: Encoding[Data], data: Data) -> bytes:
     try:
         body: bytes = encoding.encode(data).SerializeToString()
     except Exception as error:
-        raise CannotPackError(f"the batch cannot be encoded: {type(error).__name__}") from error
+        raise _cannot_pack(error) from error
     return body
+
+
+def _cannot_pack(error: Exception) -> CannotPackError:
+    return CannotPackError(f"the batch cannot be encoded: {type(error).__name__}")
 
 
 def _not_while_packing(_record: logging.LogRecord) -> bool:

@@ -1,6 +1,8 @@
 """Requests over HTTP: the stock exporter's, with a body that is encoded here."""
 
+import gc
 import gzip
+import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +68,24 @@ def test_request_differs_from_the_stock_exporters_in_nothing_but_its_maker(
     ]
     assert messages[0] == messages[1]
     assert messages[0].resource_metrics
+
+
+@pytest.mark.parametrize("encoding", [Encoding(NOTHING, MetricsEncoder().encode), None])
+def test_what_was_packed_is_gone_with_its_last_name(
+    data: MetricsData, encoding: Encoding[MetricsData] | None
+) -> None:
+    """In a cycle it would wait for the garbage collector: ten thousand series, each time."""
+    sender = OtlpHttp(OTLPMetricExporter, URL, 1.0, encoding=encoding)
+    mine = MetricsData(data.resource_metrics)
+    kept = weakref.ref(mine)
+    gc.disable()
+    try:
+        sender.pack(mine)
+        del mine
+        assert kept() is None
+    finally:
+        gc.enable()
+        sender.close()
 
 
 class Odd:
