@@ -10,8 +10,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
-    func,
-    join,
     literal_column,
     select,
     text,
@@ -59,7 +57,7 @@ class Accepting:
         if self._postgresql:
             lock(connection, sorted(set(digests)))
         known = self._newest(connection, [(digest,) for digest in set(digests)])
-        newest = {digest: decode(document) for digest, document in known}
+        newest = {digest: decode(document) for digest, document in known if document}
         plans: list[Plan] = []
         writes = _Writes()
         for digest, ingest in zip(digests, line, strict=True):
@@ -180,11 +178,14 @@ _LOCK_ALL = text("SELECT pg_advisory_xact_lock(k) FROM unnest(:keys) AS k").bind
 
 def _find_newest(dialect: str) -> bulk.Bulk:
     def make(asked: bulk.Columns) -> Select[Any]:
-        same = incidents.alias("same")
-        newest = select(func.max(same.c.id)).where(same.c.digest == asked["digest"])
-        found = incidents.c.id == newest.correlate_except(same).scalar_subquery()
-        both = join(asked["digest"].table, incidents, found)
-        return select(asked["digest"], incidents.c.document).select_from(both)
+        # a join would let PostgreSQL read the whole table, of which it does not know how it grew
+        newest = (
+            select(incidents.c.document)
+            .where(incidents.c.digest == asked["digest"])
+            .order_by(incidents.c.id.desc())
+            .limit(1)
+        )
+        return select(asked["digest"], newest.scalar_subquery())
 
     return bulk.bulk(dialect, incidents, ["digest"], make)
 

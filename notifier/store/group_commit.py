@@ -22,7 +22,7 @@ Apply = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 # one transaction must stay short, or its line waits longer than Alertmanager does
 LONGEST_BATCH = 256
 # for how much of the time of the last commit, and how long at most, it pays to wait for company
-GATHERING_SHARE = 0.5
+GATHERING_SHARE = 2.0
 GATHERING_SECONDS = 0.005
 # no item is at fault, and trying each by itself would only take longer
 _AWAY = (OperationalError, InterfaceError, NoConnection)
