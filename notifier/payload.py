@@ -79,7 +79,7 @@ def _read(body: bytes, trace: str) -> Notification | None:
     """The notification in a body as Alertmanager writes it; None where anything is odd."""
     try:
         wire = _DECODER.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if wire.version != ALERTMANAGER or not wire.group_key or _NUL in body:
         return None

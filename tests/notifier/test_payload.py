@@ -62,6 +62,8 @@ def test_a_grafana_body_is_read() -> None:
         (b"", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"[]", "object"),
+        (b"[" * 10_000, "not JSON"),
+        (b'{"a":' * 5_000, "not JSON"),
         (b'{"version":"4","groupKey":"g"}', "alerts is missing"),
         (b'{"version":"4","alerts":[]}', "groupKey is missing"),
         (b'{"version":"4","groupKey":"","alerts":[]}', "groupKey"),
