@@ -3,8 +3,8 @@
 Tolerant of fields that we do not know, strict about those on which an incident stands
 (Alertmanager documentation, ``webhook_config``; Grafana documentation, webhook notifier). Every
 webhook comes through here before its answer: one as Alertmanager writes it is read by its types at
-once, and only what is odd in any way is looked at field by field. Both ways say the same; a test
-holds them to it.
+once, and only what is odd in any way is looked at field by field. What both take they read alike,
+and a test holds them to it; a field that nobody reads is looked at by the long way only.
 """
 
 import hashlib
