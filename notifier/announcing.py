@@ -1,16 +1,20 @@
 """What the notifier has to say about itself becomes incidents like any other."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from notifier.alerts import AlertStatus
 from notifier.clock import Clock
 from notifier.own import OwnAlert, own_body, own_notification
 from notifier.settings import Notifier
 from notifier.store import Ingest
+from notifier.store.base import Store
 
 # an announced refusal ends when nothing has been refused for so long
 REFUSAL_SECONDS = 600.0
+# meta key: whether one has been announced that has not ended
+SAID_REFUSED = "refusal_said"
 
 
 @dataclass
@@ -22,10 +26,17 @@ class Announcer:
         take: commits a notification and wakes the workers.
     """
 
+    store: Store
     clock: Clock
     table: Callable[[], Notifier]
     take: Callable[[Ingest], Awaitable[None]]
     _refused_at: float | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def start(self) -> None:
+        """Remember what was announced before."""
+        if await self.store.read_meta(SAID_REFUSED) == "yes":
+            self._refused_at = self.clock.monotonic()
 
     async def alerting(self, status: AlertStatus) -> None:
         """The Watchdog fell silent, or is heard again."""
@@ -39,16 +50,22 @@ class Announcer:
 
     async def refusal(self, reason: str) -> None:
         """A webhook was refused for good."""
-        known, self._refused_at = self._refused_at, self.clock.monotonic()
-        if known is None:
-            await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.FIRING, reason=reason)
+        async with self._turn:
+            if self._refused_at is None:
+                await self.store.write_meta(SAID_REFUSED, "yes")
+                await self._announce(
+                    OwnAlert.NOTIFICATION_REFUSED, AlertStatus.FIRING, reason=reason
+                )
+            self._refused_at = self.clock.monotonic()
 
     async def end_refusal(self) -> None:
         """End what was said of refusals when there have been none for a while."""
-        at = self._refused_at
-        if at is not None and self.clock.monotonic() - at > REFUSAL_SECONDS:
-            self._refused_at = None
-            await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.RESOLVED, reason="")
+        async with self._turn:
+            at = self._refused_at
+            if at is not None and self.clock.monotonic() - at > REFUSAL_SECONDS:
+                await self._announce(OwnAlert.NOTIFICATION_REFUSED, AlertStatus.RESOLVED, reason="")
+                await self.store.write_meta(SAID_REFUSED, "no")
+                self._refused_at = None
 
     async def _announce(self, name: OwnAlert, status: AlertStatus, **values: str) -> None:
         now = self.clock.now()

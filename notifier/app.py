@@ -104,7 +104,6 @@ class NotifierService:
         again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
         self.reloading = Reloading(loaded, again, self._adopt)
         self.alive: Alive | None = None
-        self.announcer = Announcer(self.clock, lambda: self.table, self._take)
 
     async def run(
         self,
@@ -184,6 +183,7 @@ class NotifierService:
         app = web.Application()
         self.guard.install(app, lambda: self.guard)
         self.changes = Changes()
+        self.announcer = Announcer(store, self.clock, lambda: self.table, self._take)
         self.deadman = DeadMansSwitch(
             store, self.clock, self.table.heartbeat_timeout_seconds, self.announcer.alerting
         )
@@ -254,6 +254,7 @@ class NotifierService:
         house = Housekeeping(self.store, self.clock, lambda: self.table, self._look_around)
         self.instruments.watch(lambda: house.backlog, self.clock.now)
         await self.deadman.start()
+        await self.announcer.start()
         async with open_session() as session:
             around = Surroundings(
                 store=self.store,
