@@ -86,6 +86,7 @@ class ChannelWorker:
     rng: random.Random = field(default_factory=random.Random)
     circuit: Circuit = field(default_factory=Circuit)
     stopped: str = ""
+    _announced: bool = False
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _news: bool = False
     _listening: bool = False
@@ -158,6 +159,8 @@ class ChannelWorker:
         if state is None:
             return
         self.stopped = state.reason if state.stopped else ""
+        # what the database knows has been announced: that comes first, so that none is forgotten
+        self._announced = state.stopped
         if state.not_before is not None:
             wait = (state.not_before - self.clock.now()).total_seconds()
             self._paused_until = self.clock.monotonic() + max(wait, 0.0)
@@ -312,17 +315,19 @@ class ChannelWorker:
 
     async def _stop(self, detail: str) -> None:
         self._probe_at = self.clock.monotonic() + PROBE_SECONDS
-        known, self.stopped = self.stopped, detail or "destination dead"
+        self.stopped = detail or "destination dead"
         self._say("chat", f"destination dead: {self.stopped}")
-        await self.store.stop_channel(self.name, self.stopped, self.clock.now())
-        if not known:
+        if not self._announced:
             await self.announce(self.name, self.stopped)
+            self._announced = True
+        await self.store.stop_channel(self.name, self.stopped, self.clock.now())
 
     async def _resume(self) -> None:
-        self.stopped = ""
-        revived = await self.store.resume_channel(self.name, self.clock.now())
-        log.info("destination is back", channel=self.name, revived=revived)
         await self.announce(self.name, "")
+        self._announced = False
+        revived = await self.store.resume_channel(self.name, self.clock.now())
+        self.stopped = ""
+        log.info("destination is back", channel=self.name, revived=revived)
 
     async def _sleep(self, wait: _Wait, stopping: asyncio.Event) -> None:
         """Wait for the end, the time, an attempt's end and, if that helps, news of work."""

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from notifier.clock import SystemClock
+from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
+from notifier.errors import StoreError
 from notifier.testing import (
     FaultKind,
     answer,
@@ -241,9 +243,45 @@ async def test_a_dead_destination_stops_is_told_on_the_other_chat_and_resumes(
     run.discord.faults.clear()
     (run.directory / "discord_url").write_text(run.discord.webhook_url() + "\n")
     await run.delivered(2)
-    assert (await run.get("/-/ready"))["degraded"] == []
+
+    async def well() -> bool:
+        return bool((await run.get("/-/ready"))["degraded"] == [])
+
+    await eventually(well)
     assert (await run.get("/api/v1/dead-letters"))["dead_letters"] == []
     assert any("A is wrong" in message.text for message in run.discord.shown())
+
+
+async def test_a_dead_destination_is_told_and_ended_once_the_database_takes_it(
+    start: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    """Neither is forgotten because it could not be committed at first."""
+    run = await start()
+    worker, announcer = run.service.channels.workers["discord"], run.service.announcer
+    take = announcer.take
+
+    async def fail(_ingest: Any) -> None:
+        raise StoreError("away")
+
+    ends = {
+        OutcomeKind.DESTINATION_DEAD: "cannot be reached",
+        OutcomeKind.DELIVERED: "Resolved",
+    }
+    for kind, words in ends.items():
+        known = await run.service.store.channel_states()
+        announcer.take = fail
+        with pytest.raises(StoreError):
+            await worker._learn(Outcome(kind, detail="gone"))
+        # a process that ends now leaves it to the next one
+        assert await run.service.store.channel_states() == known
+        announcer.take = take
+        await worker._learn(Outcome(kind, detail="gone"))
+        assert await run.service.store.channel_states() != known
+
+        async def told(words: str = words) -> bool:
+            return any(words in message.text for message in run.slack_messages())
+
+        await eventually(told)
 
 
 async def test_a_burst_collapses_to_its_newest_state(
