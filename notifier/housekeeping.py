@@ -49,12 +49,13 @@ class Housekeeping:
         while not stopping.is_set():
             pause = ROUND_SECONDS
             try:
+                # first: without a database there is garbage, too
+                self._collect()
                 pause = max(pause, await self._count() / BACKLOG_SHARE)
                 await self.each_round()
                 if self.clock.monotonic() >= sweep_at:
                     sweep_at = self.clock.monotonic() + SWEEP_SECONDS
                     await self._sweep()
-                self._collect()
             except StoreError as error:
                 log.warning("housekeeping failed", error=str(error))
             except Exception:

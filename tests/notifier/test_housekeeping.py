@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from notifier import housekeeping
+from notifier.errors import StoreError
 from notifier.housekeeping import ROUND_SECONDS, Housekeeping, collect
 from notifier.settings import Notifier
 from notifier.store import SqlStore
@@ -40,6 +41,31 @@ async def test_a_defect_ends_a_round_only(
     assert rounds == 2
     stopping.set()
     await task
+
+
+async def test_garbage_goes_without_a_database(
+    store: SqlStore, eventually: Callable[..., Awaitable[None]]
+) -> None:
+    """Failures make garbage, too, and an outage may last for days."""
+
+    async def look() -> None:
+        raise StoreError("away")
+
+    gc.disable()
+    try:
+        seen = weakref.ref(Ring())
+        clock, stopping = ManualClock(), asyncio.Event()
+        house = Housekeeping(store, clock, Notifier, look)
+        task = asyncio.create_task(house.run(stopping))
+
+        async def gone() -> bool:
+            return seen() is None
+
+        await eventually(gone)
+        stopping.set()
+        await task
+    finally:
+        gc.enable()
 
 
 class Ring:
