@@ -88,12 +88,13 @@ class ChannelTemplate:
         """The sources; what cannot be read is left out, and told."""
         stamps = self.title.stamp(), self.text.stamp()
         if stamps != self._stamps:
-            self._stamps = stamps
             self._told.clear()
             self.problem = ""
             title, text = _read(self.title), _read(self.text)
             self._unreadable = title.problem or text.problem
             self._template = Template(title.source, text.source)
+            # last: large incidents are rendered in threads, which must not find it half done
+            self._stamps = stamps
         return self._template
 
     def used(self, problem: str) -> None:

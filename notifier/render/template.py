@@ -103,12 +103,10 @@ def check_template(
     found: list[Mistake] = []
     for part, source in (("title", template.title), ("text", template.text)):
         try:
-            tree = _environment(as_it_is).parse(source or "")
-        except TemplateError as error:
-            line = getattr(error, "lineno", None) or 1
-            found.append(Mistake(part, line, one_line(str(error))))
+            unknown = list(_unknown(part, _environment(as_it_is).parse(source or "")))
+        except Exception as error:  # noqa: BLE001 - also what is nested too deep
+            found.append(Mistake(part, getattr(error, "lineno", None) or 1, _words(error)))
             continue
-        unknown = list(_unknown(part, tree))
         failed = [] if unknown else list(_failing(part, source, samples))
         found += [*unknown, *failed[:1]]
     return found
@@ -163,8 +161,9 @@ def _file(frame: Any) -> str:
 
 
 def _words(error: Exception) -> str:
-    named = "" if isinstance(error, TemplateError) else f"{type(error).__name__}: "
-    return one_line(f"{named}{error}")[:200]
+    # of a mistake in the source, str() names the place once more
+    said = error.message if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
+    return one_line(str(said))[:200]
 
 
 def _render(source: str | None, values: Mapping[str, Any], escape: Escape) -> str:

@@ -71,6 +71,38 @@ def test_mistakes_name_file_line_and_fix(tmp_path: Path) -> None:
     assert line.startswith(f"channel ops: title_template_file: {tmp_path}/gone.j2: No such file")
 
 
+@pytest.mark.parametrize(
+    ("source", "line", "what"),
+    [
+        ("fine\n{{ title|uper }}", 2, "No filter named 'uper'."),
+        ("{% block a %}{% endblock %}\n{% block a %}{% endblock %}", 2, "block 'a' defined twice"),
+        ("{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}", 1, "RecursionError: maximum recursion"),
+    ],
+)
+def test_what_jinja_cannot_compile_is_a_mistake(source: str, line: int, what: str) -> None:
+    """Not a traceback, which would end the check of everything else."""
+    (found,) = check("ops", NONE, Source("text_template", source), CONTEXT)
+    assert found.startswith(f"channel ops: text_template, line {line}: {what}")
+    assert "introspection" not in found
+
+
+def test_threads_find_no_template_half_read(tmp_path: Path) -> None:
+    """Large incidents are rendered beside the event loop, which renders the others."""
+    file = tmp_path / "text.j2"
+    file.write_text("own words")
+    seen: list[str | None] = []
+
+    class Slow(Source):
+        def read(self) -> str | None:
+            if not seen:
+                seen.append(None)
+                seen[0] = template.current().text
+            return super().read()
+
+    template = ChannelTemplate("ops", NONE, Slow("text_template", file=file))
+    assert [template.current().text, *seen] == ["own words"] * 2
+
+
 def test_check_config_names_every_mistake_at_once(tmp_path: Path) -> None:
     """Secrets that are none, and templates that fail, each with the file and the fix."""
     file = tmp_path / "wiltonos.toml"
