@@ -134,10 +134,8 @@ class ChannelDigest:
         if not await self._budget(Operation.POST):
             return
         made = replace(unsure, state=DigestState.SENDING, again=True)
-        if not await self._swap(unsure, made):
-            return
-        self.instruments.duplicate_possible(self.outlet.name)
-        await self._send(made, unsure)
+        if await self._swap(unsure, made):
+            await self._send(made, unsure)
 
     async def _send(self, made: Episode, before: Episode | None) -> None:
         """Post the digest; what did not arrive leaves the state before it."""
@@ -145,6 +143,8 @@ class ChannelDigest:
         if not await self._budget(Operation.POST):
             await self._swap(made, before)
             return
+        if made.again:
+            self.instruments.duplicate_possible(self.outlet.name)
         outcome = await self._plainly(await self._post(message), message)
         killpoints.reached(killpoints.DIGEST_SENT)
         await self._posted(made, outcome, message, before)
