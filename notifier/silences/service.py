@@ -87,7 +87,9 @@ class SilenceService:
             self._pages.context = wanted.context
         if self._session is not None and not wanted.same_places(before):
             await self._disconnect()
-            self._connect(self._session)
+            # the service may have ended meanwhile
+            if self._session is not None:
+                self._connect(self._session)
         if self._remembered is not None:
             self._remembered.channels = wanted.channels
         if self._desk is not None:
