@@ -15,5 +15,9 @@ class StoreError(NotifierError):
     """The database cannot do what was asked; nothing was written."""
 
 
+class SlowError(StoreError):
+    """Nothing is known after as long as a caller can wait; it may be written yet."""
+
+
 class BusyError(StoreError):
     """More waits for a commit than can be committed in time; try again later."""

@@ -262,7 +262,7 @@ class Store(Protocol):
 
         Raises:
             BusyError: too many wait for their commit already.
-            TimeoutError: not known after ``COMMIT_SECONDS``; it may be committed yet.
+            SlowError: not known after ``COMMIT_SECONDS``; it may be committed yet.
         """
         ...
 

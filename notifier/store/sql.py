@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from notifier.errors import SlowError
 from notifier.incident import Phase
 from notifier.planner import Plan, Planner
 from notifier.store import digests, letters, outbox, queries, retention
@@ -75,7 +76,10 @@ class SqlStore:
 
     async def accept(self, ingest: Ingest) -> Plan:
         """Commit a webhook: the step of its incident and the rows of the outbox, as one."""
-        return await self._accepting.put(ingest)
+        try:
+            return await self._accepting.put(ingest)
+        except TimeoutError:
+            raise SlowError("the database takes too long to commit") from None
 
     async def claim(
         self, channel: str, lease: Lease, allowance: Allowance = ANYTHING

@@ -15,7 +15,7 @@ from notifier import killpoints
 from notifier.alerts import AlertStatus, Notification
 from notifier.clock import Clock
 from notifier.committing import Committing
-from notifier.errors import BusyError, PayloadError, StoreError
+from notifier.errors import BusyError, PayloadError, SlowError, StoreError
 from notifier.instruments import Instruments
 from notifier.payload import parse
 from notifier.planner import Plan
@@ -138,8 +138,6 @@ class Receiver:
             return self._unavailable("busy", str(error))
         except StoreError as error:
             return self._failed(str(error), size)
-        except TimeoutError:
-            return self._failed("the database takes too long to commit", size)
         except Exception:
             # any other answer than 503 would make the sender give up
             log.exception("webhook failed")
@@ -217,8 +215,11 @@ class Receiver:
 
 
 async def _in_time(work: Awaitable[None]) -> None:
-    async with asyncio.timeout(COMMIT_SECONDS):
-        await work
+    try:
+        async with asyncio.timeout(COMMIT_SECONDS):
+            await work
+    except TimeoutError:
+        raise SlowError("the database takes too long to commit") from None
 
 
 def _understood(body: bytes, traceparent: str) -> tuple[Notification, tuple[str, ...], bool]:
