@@ -6,17 +6,14 @@ does not. So what a webhook met counts until a commit of its size has gone throu
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
 from notifier.clock import Clock, first_of
 from notifier.errors import StoreError
 from notifier.store.base import Store
-from notifier.web.documents import instant
-from wiltonos_service.logs import ChangeLog
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +39,19 @@ class Committing:
     clock: Clock
     problem: str = ""
     _room: int = LEAST_ROOM
+    _filled: int = 0
     _failing: asyncio.Event = field(default_factory=asyncio.Event)
-    _changes: ChangeLog = field(default_factory=ChangeLog)
+    # why webhooks are refused, as the log has it
+    _said: str = ""
+
+    def __post_init__(self) -> None:
+        self._stamp = _Try(self._write_stamp)
+        self._fill = _Try(self._use_room)
 
     def refused(self, reason: str) -> None:
-        """A webhook was not taken, for whatever reason."""
-        if self._changes.changed("accepting", reason):
+        """A webhook was not taken; who says it in the same words is logged once."""
+        if reason != self._said:
+            self._said = reason
             log.error("webhooks cannot be accepted", reason=reason)
 
     def failed(self, reason: str, size: int = 0) -> None:
@@ -57,15 +61,23 @@ class Committing:
         self._room = max(self._room, size)
         self._failing.set()
 
-    def worked(self) -> None:
-        """A webhook was taken."""
-        if self._changes.changed("accepting", ""):
+    def worked(self, size: int = 0) -> None:
+        """A commit went through, of a body of so many bytes."""
+        if self.problem and size >= self._room:
+            self._recovered()
+        # a line that is full takes one webhook and refuses the next
+        if self._said and not self.problem and self.store.waiting == 0:
+            self._said = ""
             log.info("webhooks are accepted again")
+
+    def _recovered(self) -> None:
+        self.problem, self._room = "", LEAST_ROOM
+        self._failing.clear()
 
     async def check(self) -> str:
         """Commit something small, unless webhooks are refused; returns what is wrong, or ""."""
         if not self.problem:
-            problem = await self._try(self._stamp)
+            problem = await self._stamp()
             if problem:
                 self.failed(problem)
         return self.problem
@@ -80,32 +92,50 @@ class Committing:
 
     async def try_room(self) -> None:
         """Commit something of the size of a webhook; once that works, all is well."""
-        problem = await self._try(self._fill)
+        problem = await self._fill()
         if problem:
             self.problem = problem
-            return
-        self.problem, self._room = "", LEAST_ROOM
-        self._failing.clear()
-        self.worked()
+        else:
+            self.worked(self._filled)
 
-    async def _try(self, work: Callable[[], Coroutine[Any, Any, None]]) -> str:
+    async def _write_stamp(self) -> None:
+        await self.store.write_meta(COMMITTED_AT, self.clock.now().isoformat())
+
+    async def _use_room(self) -> None:
+        # a larger one may fail meanwhile
+        room = self._room
+        # no database can compress it, and it is gone before the next webhook
+        await self.store.write_meta(ROOM, secrets.token_hex(room // 2))
+        await self.store.write_meta(ROOM, "")
+        self._filled = room
+
+
+class _Try:
+    """A commit of our own. One that hangs is waited for again: more of them would pile up.
+
+    Args:
+        work: commits something.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._work = work
+        self._under_way: asyncio.Task[str] | None = None
+
+    async def __call__(self) -> str:
+        """Why it does not go through; "" is well."""
+        trying = self._under_way
+        if trying is None or trying.done():
+            trying = self._under_way = asyncio.create_task(self._problem())
+        await asyncio.wait([trying], timeout=COMMIT_SECONDS)
+        return trying.result() if trying.done() else "the database does not commit"
+
+    async def _problem(self) -> str:
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                await work()
+            await self._work()
         except StoreError as error:
             return str(error)
-        except TimeoutError:
-            return "the database does not commit"
         except Exception:
             # a defect must not end the tries: nobody would find out that it works again
             log.exception("commit not tried")
             return "unexpected error; see the log"
         return ""
-
-    async def _stamp(self) -> None:
-        await self.store.write_meta(COMMITTED_AT, str(instant(self.clock.now())))
-
-    async def _fill(self) -> None:
-        # no database can compress it, and it is gone before the next webhook
-        await self.store.write_meta(ROOM, secrets.token_hex(self._room // 2))
-        await self.store.write_meta(ROOM, "")

@@ -134,20 +134,21 @@ class Receiver:
         try:
             await work
         except BusyError as error:
-            self.committing.refused(str(error))
-            return self._unavailable("busy", str(error))
+            return self._busy(error)
         except StoreError as error:
-            return self._failed(str(error), size)
+            self.committing.failed(str(error), size)
+            return self._unavailable("database", str(error))
         except Exception:
             # any other answer than 503 would make the sender give up
             log.exception("webhook failed")
             return self._unavailable("database", "unexpected error; see the log")
-        self.committing.worked()
+        self.committing.worked(size)
         return answer({"status": "ok"})
 
-    def _failed(self, detail: str, size: int) -> web.Response:
-        self.committing.failed(detail, size)
-        return self._unavailable("database", detail)
+    def _busy(self, error: BusyError) -> web.Response:
+        # without the figures of the error, of which every webhook has others
+        self.committing.refused("more come than can be committed in time")
+        return self._unavailable("busy", str(error))
 
     def _unavailable(self, why: str, detail: str) -> web.Response:
         self.instruments.refused(why)
