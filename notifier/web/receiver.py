@@ -7,6 +7,8 @@ load and a broken database are 503, and what is refused for good is kept and ann
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
@@ -27,8 +29,11 @@ from wiltonos_service.redaction import redact
 
 log = structlog.get_logger(__name__)
 
+R = TypeVar("R")
 # a larger body is read in a thread: two hundred thousand alerts take seconds
 SMALL_BYTES = 256 * 1024
+# of larger bodies that may wait for that; more would wait for longer than their senders do
+HEAVIEST_READING = 64 * 1024 * 1024
 # of a refused body
 KEPT_BYTES = 64 * 1024
 # how much of an oversized body is read and thrown away, so that the sender reads our answer
@@ -65,7 +70,8 @@ class Receiver:
 
     def __post_init__(self) -> None:
         self._letters: list[float] = []
-        self._large = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._to_read = 0
 
     def install(self, app: web.Application) -> None:
         """Add the routes."""
@@ -87,7 +93,9 @@ class Receiver:
         if isinstance(body, web.Response):
             return body
         try:
-            told, marks, probed = await self._understood(body, traceparent)
+            told, marks, probed = await self._understood(body, partial(_sorted_out, traceparent))
+        except BusyError as error:
+            return self._busy(error)
         except PayloadError as error:
             why = "json" if str(error).startswith("not JSON") else "payload"
             return await self._refuse(400, why, str(error), body)
@@ -97,15 +105,24 @@ class Receiver:
             await self._commit(_in_time(self.probed(marks)))
         return await self._commit(self._accept(Ingest(told, body, self.clock.now())), len(body))
 
-    async def _understood(
-        self, body: bytes, traceparent: str
-    ) -> tuple[Notification, tuple[str, ...], bool]:
-        """What it reports, the marks of its probes, and whether it had any."""
-        if len(body) <= SMALL_BYTES:
-            return _understood(body, traceparent)
-        # one at a time: each takes many times the memory of its body
-        async with self._large:
-            return await asyncio.to_thread(_understood, body, traceparent)
+    async def _understood(self, body: bytes, read: Callable[[bytes], R]) -> R:
+        """What a body says; a large one is read beside the event loop.
+
+        Raises:
+            BusyError: too many of these wait already.
+        """
+        size = len(body)
+        if size <= SMALL_BYTES:
+            return read(body)
+        if self._to_read and self._to_read + size > HEAVIEST_READING:
+            raise BusyError(f"webhooks of {self._to_read} bytes already wait to be read")
+        self._to_read += size
+        try:
+            # one at a time: each takes many times the memory of its body
+            async with self._reading:
+                return await asyncio.to_thread(read, body)
+        finally:
+            self._to_read -= size
 
     async def heartbeat(self, request: web.Request) -> web.Response:
         """``POST /api/v1/heartbeat``: an empty body, or a webhook in which something fires."""
@@ -113,7 +130,9 @@ class Receiver:
         if isinstance(body, web.Response):
             return body
         try:
-            alerts = parse(body).alerts if body.strip() else None
+            alerts = (await self._understood(body, parse)).alerts if body.strip() else None
+        except BusyError as error:
+            return self._busy(error)
         except PayloadError as error:
             return await self._refuse(400, "payload", f"heartbeat: {error}", body)
         if alerts is not None and not any(a.status is AlertStatus.FIRING for a in alerts):
@@ -223,7 +242,8 @@ async def _in_time(work: Awaitable[None]) -> None:
         raise SlowError("the database takes too long to commit") from None
 
 
-def _understood(body: bytes, traceparent: str) -> tuple[Notification, tuple[str, ...], bool]:
+def _sorted_out(traceparent: str, body: bytes) -> tuple[Notification, tuple[str, ...], bool]:
+    """What a webhook reports, the marks of its probes, and whether it had any."""
     notification = parse(body, traceparent)
     told, marks = without_probes(notification)
     return told, marks, told is not notification

@@ -96,6 +96,41 @@ async def test_a_large_body_is_read_beside_the_loop(
     assert [reader is main for reader in readers] == [True, False, True]
 
 
+async def test_large_bodies_that_wait_to_be_read_are_bounded(
+    start: Callable[..., Any], eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender comes again later; that is load, and no reason to be unready."""
+    run = await start("")
+    large = GOOD + b" " * receiver.SMALL_BYTES
+    monkeypatch.setattr(receiver, "HEAVIEST_READING", 2 * len(large))
+    may_read, readers = threading.Event(), []
+
+    def slowly(body: bytes, traceparent: str = "") -> Notification:
+        readers.append(threading.current_thread())
+        assert may_read.wait(20)
+        return parse(body, traceparent)
+
+    monkeypatch.setattr(receiver, "parse", slowly)
+
+    async def beat() -> None:
+        async with run.http.post(f"{run.base}/api/v1/heartbeat", data=large) as response:
+            assert response.status == 200
+
+    first = asyncio.create_task(beat())
+    second = asyncio.create_task(run.post(large))
+
+    async def full() -> bool:
+        return bool(run.service.receiver._to_read == 2 * len(large))
+
+    await eventually(full)
+    await run.post(large, 503)
+    assert (await run.get("/-/ready"))["status"] == "ready"
+    may_read.set()
+    await asyncio.gather(first, second)
+    assert threading.main_thread() not in readers
+    await run.post(large)
+
+
 async def test_rubbish_cannot_fill_the_database(start: Callable[..., Any]) -> None:
     """Every refusal is counted; only so many a minute are kept, and one is announced."""
     run = await start("")
