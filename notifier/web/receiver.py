@@ -149,7 +149,7 @@ class Receiver:
         self.instruments.accepted(plan.step.reasons)
         self.accepted(plan)
 
-    async def _commit(self, work: Awaitable[None], size: int = 0) -> web.Response:
+    async def _commit(self, work: Awaitable[object], size: int = 0) -> web.Response:
         try:
             await work
         except BusyError as error:
@@ -174,16 +174,22 @@ class Receiver:
         return answer({"error": detail}, 503)
 
     async def _refuse(self, status: int, why: str, detail: str, body: bytes) -> web.Response:
-        """The sender will not try again: keep what it said, and tell somebody."""
-        self.instruments.refused(why)
-        log.warning("webhook refused", status=status, reason=detail)
+        """The sender will not try again: keep what it said, and tell somebody.
+
+        What cannot be kept is 503, and comes again.
+        """
         if self._may_keep():
             payload = redact(body[:KEPT_BYTES].decode("utf-8", "replace"))
+            letter = self.store.add_ingest_letter(why, detail, payload, self.clock.now())
+            kept = await self._commit(_in_time(letter))
+            if kept.status != 200:
+                return kept
             try:
-                await self.store.add_ingest_letter(why, detail, payload, self.clock.now())
                 await self.refused(detail)
             except StoreError as error:
-                log.error("refused webhook not kept", error=str(error))  # noqa: TRY400 - one line
+                log.error("refusal not announced", error=str(error))  # noqa: TRY400 - one line
+        self.instruments.refused(why)
+        log.warning("webhook refused", status=status, reason=detail)
         return answer({"error": detail}, status)
 
     def _may_keep(self) -> bool:
@@ -234,7 +240,7 @@ class Receiver:
         return b"".join(parts), True
 
 
-async def _in_time(work: Awaitable[None]) -> None:
+async def _in_time(work: Awaitable[object]) -> None:
     try:
         async with asyncio.timeout(COMMIT_SECONDS):
             await work

@@ -131,6 +131,23 @@ async def test_large_bodies_that_wait_to_be_read_are_bounded(
     await run.post(large)
 
 
+async def test_what_is_refused_for_good_is_kept_or_comes_again(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 400 that nobody could keep would be lost without a trace."""
+    run = await start("")
+
+    async def fail(*_: object) -> None:
+        raise StoreError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.service.store, "add_ingest_letter", fail)
+        await run.post(b"rubbish", 503)
+    await run.post(b"rubbish", 400)
+    (letter,) = (await run.get("/api/v1/dead-letters"))["dead_letters"]
+    assert letter["reason"] == "json"
+
+
 async def test_rubbish_cannot_fill_the_database(start: Callable[..., Any]) -> None:
     """Every refusal is counted; only so many a minute are kept, and one is announced."""
     run = await start("")
