@@ -13,9 +13,8 @@ from typing import Any
 
 from wiltonos_otel.errors import OptionsError
 from wiltonos_otel.policy import Policy
+from wiltonos_service.telemetry.protocol import default_endpoint
 
-DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
-DEFAULT_GRPC_ENDPOINT = "http://127.0.0.1:4317"
 # the exporter of WiltonOS pushes each second; what else a service measures needs no more
 DEFAULT_INTERVAL_SECONDS = 5.0
 DEFAULT_FILE = "wiltonos.toml"
@@ -68,7 +67,7 @@ def resolve(
         or environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
         or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
         or telemetry.get("otlp_endpoint")
-        or _default_endpoint(environ)
+        or default_endpoint(environ)
     )
     interval = _first(
         ("export_interval_seconds", export_interval_seconds, 1.0),
@@ -85,12 +84,6 @@ def resolve(
         export_interval_seconds=DEFAULT_INTERVAL_SECONDS if interval is None else interval,
         policy=policy or _policy({**file.get("coherence", {}), **_policy_variables(environ)}),
     )
-
-
-def _default_endpoint(environ: Mapping[str, str]) -> str:
-    of_metrics = environ.get("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL")
-    protocol = of_metrics or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    return DEFAULT_GRPC_ENDPOINT if protocol == "grpc" else DEFAULT_ENDPOINT
 
 
 def _read(config: str | Path | None, environ: Mapping[str, str]) -> Tree:

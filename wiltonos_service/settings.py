@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from wiltonos_service.errors import SettingsError, UsageError
 from wiltonos_service.listen import Listen, shift_port
+from wiltonos_service.telemetry.protocol import NAMED, OTLP
 
 ENV_PREFIX = "WILTONOS__"
 ENV_CONFIG = "WILTONOS_CONFIG"
@@ -335,6 +336,6 @@ def traces_of(environ: Mapping[str, str]) -> Tree:
     if endpoint := environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         told = {"traces": True, "traces_endpoint": endpoint}
     exporter = environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
-    if exporter not in ("", "otlp", "none"):
+    if exporter not in ("", "none", OTLP, *NAMED):
         raise SettingsError(f'OTEL_TRACES_EXPORTER={exporter!r}: state "otlp" or "none"')
-    return told | ({"traces": exporter == "otlp"} if exporter else {})
+    return told | ({"traces": exporter != "none"} if exporter else {})

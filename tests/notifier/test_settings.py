@@ -113,6 +113,7 @@ def test_foreign_tables_are_left_to_their_owners(tmp_path: Path) -> None:
     [
         ({}, False, ""),
         ({"OTEL_TRACES_EXPORTER": "otlp"}, True, ""),
+        ({"OTEL_TRACES_EXPORTER": "otlp_proto_http"}, True, ""),
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/v1/traces"}, True, "http://t/v1/traces"),
         (
             {

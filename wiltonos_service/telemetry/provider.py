@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol
@@ -37,10 +37,10 @@ from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
 from wiltonos_service.telemetry.otlp import Encoding, OtlpHttp
 from wiltonos_service.telemetry.producer import MetricProducer, Producers
+from wiltonos_service.telemetry.protocol import GRPC, HTTP, OTLP, protocol_of
 from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, QueueingExporter
 from wiltonos_service.telemetry.standard import (
     CONSOLE,
-    OTLP,
     Exporters,
     metrics_exporters,
     metrics_url,
@@ -58,8 +58,6 @@ QUEUE_SECONDS = 600
 TIMEOUT_SECONDS = 2.0
 SHUTDOWN_SECONDS = 1.8
 METER = "wiltonos_service.telemetry"
-HTTP = "http/protobuf"
-GRPC = "grpc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,12 +319,6 @@ def grpc_transport(protocol: str) -> Any:
             f'{error.name} is not installed; run: pip install "wiltonos-otel[grpc]"'
         ) from None
     return otlp_grpc
-
-
-def protocol_of(environ: Mapping[str, str], signal: str = "METRICS") -> str:
-    """The protocol that the standard variables state (OpenTelemetry specification, OTLP)."""
-    of_signal = environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL")
-    return of_signal or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or HTTP
 
 
 def observe_push(provider: metrics.MeterProvider, push: Pushing) -> None:

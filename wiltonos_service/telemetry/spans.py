@@ -11,13 +11,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from wiltonos_service.telemetry.bounded import bounded
 from wiltonos_service.telemetry.certificates import check_files
 from wiltonos_service.telemetry.otlp import TRACES_PATH, OtlpHttp, signal_url
+from wiltonos_service.telemetry.protocol import HTTP, protocol_of
 from wiltonos_service.telemetry.provider import (
-    HTTP,
     SHUTDOWN_SECONDS,
     TIMEOUT_SECONDS,
     Identity,
     grpc_transport,
-    protocol_of,
 )
 from wiltonos_service.telemetry.push import PushHealth, Queue
 from wiltonos_service.telemetry.standard import sdk_disabled, timeout_of

@@ -8,9 +8,9 @@ from opentelemetry.sdk.metrics.view import Aggregation, ExponentialBucketHistogr
 
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.otlp import signal_url
+from wiltonos_service.telemetry.protocol import NAMED, OTLP, exporter_names
 
 EXPONENTIAL = "base2_exponential_bucket_histogram"
-OTLP = "otlp"
 CONSOLE = "console"
 PROMETHEUS = "prometheus"
 _NONE = "none"
@@ -35,14 +35,13 @@ def metrics_exporters(environ: Mapping[str, str]) -> Exporters:
     A name that is unknown is passed over, and where none is known the default counts, OTLP. None
     at all are chosen by ``none`` alone, and where ``OTEL_SDK_DISABLED`` is ``true``.
     """
-    stated = [name.strip() for name in environ.get("OTEL_METRICS_EXPORTER", "").split(",")]
-    names = [name for name in stated if name]
+    names = exporter_names(environ, "METRICS")
     if sdk_disabled(environ) or [name.lower() for name in names] == [_NONE]:
         return Exporters(frozenset())
-    known = {OTLP, CONSOLE, PROMETHEUS}
-    chosen = known.intersection(name.lower() for name in names)
+    known = {name: name for name in (OTLP, CONSOLE, PROMETHEUS)} | dict.fromkeys(NAMED, OTLP)
+    chosen = frozenset(known[name.lower()] for name in names if name.lower() in known)
     unknown = tuple(name for name in names if name.lower() not in known)
-    return Exporters(frozenset(chosen or {OTLP}), unknown)
+    return Exporters(chosen or frozenset({OTLP}), unknown)
 
 
 def sdk_disabled(environ: Mapping[str, str]) -> bool:

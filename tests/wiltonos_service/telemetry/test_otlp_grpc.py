@@ -98,6 +98,16 @@ def test_standard_variable_chooses_the_protocol(
     assert len(receiver.taken) == 1
 
 
+def test_exporter_named_after_grpc_speaks_it(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``otlp_proto_grpc`` is what opentelemetry-python calls it, whatever the protocol says."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp_proto_grpc")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    Telemetry(IDENTITY, push=Push(f"http://127.0.0.1:{receiver.port}", 3600)).shutdown()
+    assert len(receiver.taken) == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "lost"),
     [(grpc.StatusCode.UNAVAILABLE, 0), (grpc.StatusCode.INVALID_ARGUMENT, 1)],

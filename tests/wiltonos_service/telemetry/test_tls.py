@@ -16,7 +16,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import (
 
 from tests.wiltonos_service.telemetry.test_otlp_grpc import IDENTITY, Receiver
 from wiltonos_service.errors import SettingsError
-from wiltonos_service.telemetry.provider import GRPC, HTTP, Push, Telemetry
+from wiltonos_service.telemetry.protocol import GRPC, HTTP
+from wiltonos_service.telemetry.provider import Push, Telemetry
 from wiltonos_service.telemetry.testing import OtlpReceiver, otlp_receiver
 
 # base URL, and how many requests were taken
