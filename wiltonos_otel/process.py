@@ -59,6 +59,18 @@ class _Process:
         self.exit_hooked = False
         self.forks_hooked = False
 
+    def begin_in_child(self) -> None:
+        """After a fork: locks and values are the parent's, so begin with new ones."""
+        self.lock = threading.RLock()
+        if self.instruments is not None and self.record_anew is not None:
+            self.instruments.begin_anew()
+            self.record_anew()
+        # what a worker of multiprocessing has instead of atexit is emptied before its own hooks
+        # for children run (multiprocessing/process.py, BaseProcess._bootstrap)
+        workers = sys.modules.get("multiprocessing.util")
+        if workers is not None and self.telemetry is not None:
+            workers.register_after_fork(self, lambda _process: _hook_worker_exit())
+
 
 _process = _Process()
 
@@ -166,6 +178,7 @@ def _configure(asked: Arguments) -> None:
             config=asked.config,
             environ=os.environ,
         )
+        _hook_forks()
         provider = asked.meter_provider or _foreign_provider()
         in_force: dict[str, object] = dict.fromkeys(
             ("service_name", "instance_id", "otlp_endpoint", "export_interval_seconds"), _THEIRS
@@ -177,7 +190,6 @@ def _configure(asked: Arguments) -> None:
             log.warning("there is a MeterProvider: its resource, endpoint and interval stay")
         _process.max_loops = asked.max_loops
         _register(provider, options.policy, asked.stale_after_seconds)
-        _hook_forks()
         _process.asked, _process.said_too_late = asked, False
         _process.in_force = {**in_force, "policy": options.policy, "meter_provider": provider}
 
@@ -255,22 +267,11 @@ def _register(
 
 
 def _hook_forks() -> None:
+    from wiltonos_service.forks import in_child  # noqa: PLC0415 - see configure()
+
     if not _process.forks_hooked:
         _process.forks_hooked = True
-        os.register_at_fork(after_in_child=_begin_in_child)
-
-
-def _begin_in_child() -> None:
-    """Locks and values are the parent's: begin with new ones."""
-    _process.lock = threading.RLock()
-    if _process.instruments is not None and _process.record_anew is not None:
-        _process.instruments.begin_anew()
-        _process.record_anew()
-    # what a worker of multiprocessing has instead of atexit is emptied before its own hooks for
-    # children run (multiprocessing/process.py, BaseProcess._bootstrap)
-    workers = sys.modules.get("multiprocessing.util")
-    if workers is not None and _process.telemetry is not None:
-        workers.register_after_fork(_process, lambda _process: _hook_worker_exit())
+        in_child(_process.begin_in_child)
 
 
 def _foreign_provider() -> metrics.MeterProvider | None:

@@ -74,7 +74,7 @@ def test_forked_workers_export_their_own_values_as_instances_of_their_own(
         configure(otlp_endpoint=sys.argv[1], export_interval_seconds=0.05)
         coherence.set(0.75)
         loop("a").collapsed(100)
-        wiltonos_otel.flush()
+        wiltonos_otel.flush(20)
         for worker in range(1, 9):
             pid = os.fork()
             if not pid:
@@ -138,29 +138,35 @@ def test_fork_waits_for_a_collection_and_never_inherits_its_locks(
     assert {values[-1] for values in children.values()} == {1}
 
 
-def test_child_on_a_slow_machine_never_exports_as_somebody_else(receiver: OtlpReceiver) -> None:
-    """However long a child takes to begin: no collection precedes its name."""
+def test_child_on_a_slow_machine_exports_nothing_of_its_parent(receiver: OtlpReceiver) -> None:
+    """However long a child takes to begin: no collection precedes its name and its own values."""
     program = """
-        real = os.register_at_fork
-        def slowly(**hooks):
-            real(**hooks)
-            real(after_in_child=lambda: time.sleep(0.05))
-        os.register_at_fork = slowly
+        from opentelemetry import metrics
+        from wiltonos_otel.instruments import bound, coherence as signals
+        for kind in (bound.Bound, signals.CoherenceInstruments):
+            def slowly(self, begin_anew=kind.begin_anew):
+                time.sleep(0.05)
+                begin_anew(self)
+            kind.begin_anew = slowly
         configure(otlp_endpoint=sys.argv[1], export_interval_seconds=0.005)
-        coherence.set(0.75)
-        wiltonos_otel.flush()
+        # made after the thread that collects
+        hits = wiltonos_otel.Handles(metrics.get_meter("orders")).counter("hits").bind()
+        hits.add(100)
+        loop("a").collapsed(100)
+        wiltonos_otel.flush(20)
         if child := os.fork():
             print(child)
             assert os.waitpid(child, 0)[1] == 0
         else:
+            hits.add()
             loop("a").collapsed()
             os._exit(0 if wiltonos_otel.flush(20) else 1)
     """
     (child,) = run(program, receiver.endpoint)
-    assert {one.resource()["service.instance.id"] for one in receiver.received} == {
-        HOST,
-        f"{HOST}-{child}",
-    }
+    instances = {one.resource()["service.instance.id"] for one in receiver.received}
+    assert instances == {HOST, f"{HOST}-{child}"}
+    for name in ("hits", COLLAPSES):
+        assert set(by_instance(receiver.received, name)[f"{HOST}-{child}"]) == {1}
 
 
 def test_worker_of_multiprocessing_delivers_at_its_end(receiver: OtlpReceiver) -> None:
@@ -252,7 +258,9 @@ def test_child_with_a_foreign_provider_begins_its_own_streams() -> None:
     assert run(program) == ["1", "False", "0"]
 
 
-def test_service_without_a_collector_ends_in_two_seconds_and_says_one_line() -> None:
+def test_service_without_a_collector_ends_in_two_seconds_and_says_one_line(
+    unused_tcp_port: int,
+) -> None:
     """Refused at every push: the program runs and ends as if there were no telemetry."""
     program = """
         import wiltonos_otel, sys, time
@@ -264,8 +272,7 @@ def test_service_without_a_collector_ends_in_two_seconds_and_says_one_line() -> 
         wiltonos_otel.shutdown()
         print(time.monotonic() - start)
     """
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    nobody = f"http://127.0.0.1:{unused_tcp_port}"
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), nobody],
         capture_output=True,
@@ -290,15 +297,15 @@ def test_clock_that_jumps_by_an_hour_is_followed_at_once(
         coherence.set(0.75)
         loop("a").set(0.74)
         loop("a").collapsed(3)
-        wiltonos_otel.flush()
+        wiltonos_otel.flush(20)
         real, jump = time.time_ns, int(sys.argv[2]) * 3600 * 10**9
         # every reader of the clock sees the jump, the SDK too
         time.time_ns = handles.time_ns = lambda: real() + jump
-        wiltonos_otel.flush()
+        wiltonos_otel.flush(20)
         coherence.set(0.76)
         loop("a").set(0.73)
         loop("a").collapsed()
-        wiltonos_otel.flush()
+        wiltonos_otel.flush(20)
     """
     run(program, receiver.endpoint, str(hours))
     first, silent, after, *_ = receiver.received

@@ -16,7 +16,7 @@ from wiltonos_service.telemetry.testing import OtlpReceiver, otlp_receiver
 
 RATIO = "wiltonos.quantum_coherence.ratio"
 SERIES = "wiltonos_quantum_coherence_ratio 0.75"
-# one of these programs forks beside our threads on purpose: Python warns of that from 3.12 on
+# some of these programs fork beside our threads on purpose: Python warns of that from 3.12 on
 FORKING = ("-W", "ignore:This process:DeprecationWarning:__main__")
 # sets a value, asks its own page, and says what it was told
 ASK = """
@@ -42,12 +42,9 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture
-def port() -> int:
-    """A port that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+def port(unused_tcp_port: int) -> int:
+    """A port that stays free: of those that were free just now others take one."""
+    return unused_tcp_port
 
 
 def run(program: str, receiver: OtlpReceiver, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -131,6 +128,25 @@ def test_child_that_is_forked_lets_go_of_the_page(receiver: OtlpReceiver, port: 
     """)
     variables = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
     # from Python 3.12 on a fork beside threads warns, so that what is said proves nothing
+    run(program, receiver, **variables)
+
+
+def test_child_that_is_forked_ends_without_waiting_for_the_page(
+    receiver: OtlpReceiver, port: int
+) -> None:
+    """Nobody serves in it, who could be told to stop; from Python 3.12 on it never ended."""
+    program = textwrap.dedent(ASK) + textwrap.dedent("""
+        import threading
+        children = [os.fork()]
+        if children == [0]:
+            wiltonos_otel.shutdown()
+            os._exit("wiltonos-telemetry-end" in [one.name for one in threading.enumerate()])
+        children.append(os.fork())
+        if children[-1] == 0:
+            sys.exit()
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    """)
+    variables = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)}
     run(program, receiver, **variables)
 
 

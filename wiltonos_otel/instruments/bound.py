@@ -5,9 +5,7 @@ What a call means is what it means to the SDK's own instruments (opentelemetry-s
 """
 
 import logging
-import os
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from math import inf
@@ -18,6 +16,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.util.types import AttributeValue
 
 from wiltonos_otel.instruments.handles import OVERFLOW
+from wiltonos_service.forks import in_child
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +172,7 @@ class Bound(Generic[Handle]):
         self._overflow: Handle | None = None
         self._lock = threading.Lock()
         self._refused = False
+        in_child(self.begin_anew)
 
     def bind(self, attributes: Attributes | None = None) -> Handle:
         """The handle of a series; the same one for the same attributes. Keep it."""
@@ -224,9 +224,6 @@ class Handles:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._begin_anew: list[Callable[[], None]] = []
-        this = weakref.WeakMethod(self._begin_in_child)
-        os.register_at_fork(after_in_child=lambda: (begin := this()) and begin())
 
     def counter(
         self, name: str, unit: str = "", description: str = "", *, max_series: int = MAX_SERIES
@@ -234,7 +231,6 @@ class Handles:
         """A total that never falls."""
         bound: Bound[CounterHandle] = Bound(name, CounterHandle, max_series)
         self._meter.create_observable_counter(name, [_reading(bound)], unit, description)
-        self._begin_anew.append(bound.begin_anew)
         return bound
 
     def gauge(
@@ -253,7 +249,6 @@ class Handles:
 
         bound: Bound[GaugeHandle] = Bound(name, make, max_series)
         self._meter.create_observable_gauge(name, [_reading(bound)], unit, description)
-        self._begin_anew.append(bound.begin_anew)
         return bound
 
     def histogram(
@@ -274,12 +269,7 @@ class Handles:
 
         # says nothing, and so is nowhere: the API has no other word for the time of collection
         self._meter.create_observable_gauge(f"{name}.pending", [drain])
-        self._begin_anew.append(bound.begin_anew)
         return bound
-
-    def _begin_in_child(self) -> None:
-        for begin_anew in self._begin_anew:
-            begin_anew()
 
 
 def _reading(

@@ -1,8 +1,6 @@
 """The reader: collects, renders, and never lets two scrapes get into each other's way."""
 
-import os
 import threading
-import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
 from wiltonos_otel.scrape.family import Families, Style
+from wiltonos_service.forks import Unforked, in_child
 from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
 from wiltonos_service.telemetry.formats import Format, negotiate
 from wiltonos_service.telemetry.garbage import paused
@@ -23,7 +22,8 @@ class FastMetricReader(MetricReader):
     """Renders the metrics of a provider as Prometheus or OpenMetrics text.
 
     Safe to call from many threads at once: scrapes that want the same share one collection,
-    others wait for their turn, so that each gets every series exactly once.
+    others wait for their turn, so that each gets every series exactly once. A fork waits for a
+    scrape that is under way: a child would inherit the locks of the SDK that the scrape holds.
 
     >>> reader = FastMetricReader()
     >>> provider = MeterProvider([reader])
@@ -52,13 +52,12 @@ class FastMetricReader(MetricReader):
         self._families = Families(Style(prefix, scope_labels, resource_labels, target_info))
         self._producers = Producers()
         self._closed = False
+        self._turn = Unforked()
         self._reset()
-        this = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (reset := this()) and reset())
+        in_child(self._reset)
 
     def _reset(self) -> None:
         """Forget who renders: after a fork nobody does."""
-        self._turn = threading.Lock()
         self._changing = threading.Lock()
         self._under_way: dict[_Key, Future[Exposition]] = {}
         self._received = threading.local()
@@ -102,7 +101,7 @@ class FastMetricReader(MetricReader):
                 self._under_way.pop(key, None)
 
     def _render_in_turn(self, format_: Format, names: frozenset[str]) -> Exposition:
-        with self._turn, paused():
+        with self._turn.held(), paused():
             body = self._render_text(names, openmetrics=format_.openmetrics)
         return Exposition(format_.content_type, body)
 

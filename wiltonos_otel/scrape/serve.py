@@ -1,16 +1,15 @@
 """A metrics reader on an address of its own, for a program that serves no HTTP itself."""
 
 import logging
-import os
 import socket
 import sys
 import threading
-import weakref
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from wiltonos_otel.scrape.apps import make_wsgi_app
+from wiltonos_service.forks import in_child
 from wiltonos_service.telemetry.bounded import bounded
 from wiltonos_service.telemetry.exposition import ScrapeReader
 
@@ -49,13 +48,13 @@ class MetricsServer:
             daemon=True,
         )
         self._thread.start()
-        release = weakref.WeakMethod(self._server.server_close)
-        os.register_at_fork(after_in_child=lambda: (call := release()) and call())
+        in_child(self._server.let_go)
 
     def close(self, seconds: float) -> None:
         """Take no more scrapes, and let go of the address; waits so long at most."""
-        bounded(self._server.shutdown, seconds)
-        self._server.server_close()
+        if self._server.serves:
+            bounded(self._server.shutdown, seconds)
+        self._server.let_go()
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -64,6 +63,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     allow_reuse_port = False
 
     def __init__(self, family: int, address: Any, app: Any) -> None:
+        self.serves = True
         self.address_family = family
         super().__init__(address, _Handler)
         self.set_app(app)
@@ -74,6 +74,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         host, self.server_port = self.server_address[:2]
         self.server_name = str(host)
         self.setup_environ()
+
+    def let_go(self) -> None:
+        """Close the address; in a child nobody serves, and so nobody could be told to stop."""
+        self.serves = False
+        self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of the program."""

@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 import sys
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -29,6 +28,7 @@ from opentelemetry.sdk.resources import (
 )
 
 from wiltonos_service.errors import SettingsError
+from wiltonos_service.forks import in_child
 from wiltonos_service.telemetry.bounded import bounded
 from wiltonos_service.telemetry.certificates import check_files
 from wiltonos_service.telemetry.encoding import MetricsEncoder
@@ -151,6 +151,7 @@ class Telemetry:
         _say_unknown(exporters)
         pushes = push and push.endpoint and OTLP in exporters.chosen
         self.push: Queue[MetricsData] | None = _queue(push) if push and pushes else None
+        # of a child, which is another one than the resource names
         self._instance = ""
         self._producers = Producers()
         self._ticker: Ticker | None = None
@@ -161,13 +162,13 @@ class Telemetry:
         resource = identity.resource()
         self.provider = MeterProvider(all_readers, resource, shutdown_on_exit=False)
         self._ended = False
+        self._parent = str(resource.attributes[SERVICE_INSTANCE_ID])
+        in_child(self._become_another)
         if self.push:
             observe_push(self.provider, self.push)
         if ticking and push:
             collect = _one_after_the_other([reader.collect for reader in ticking])
             collect = _without_garbage(collect) if push.pause_garbage else collect
-            # first: in a child, hooks run in this order, and the ticker's begins to collect
-            self._follow_forks(str(resource.attributes[SERVICE_INSTANCE_ID]))
             self._ticker = Ticker(collect, push.interval_seconds)
 
     def _ticking(self, push: Push, exporters: Exporters) -> Iterator[PeriodicExportingMetricReader]:
@@ -224,14 +225,8 @@ class Telemetry:
 
         return prepared
 
-    def _follow_forks(self, instance: str) -> None:
-        this = weakref.ref(self)
-
-        def in_child() -> None:
-            if telemetry := this():
-                telemetry._instance = f"{instance}-{os.getpid()}"  # noqa: SLF001 - of this class
-
-        os.register_at_fork(after_in_child=in_child)
+    def _become_another(self) -> None:
+        self._instance = f"{self._parent}-{os.getpid()}"
 
 
 def _as_instance(data: MetricsData, instance: str) -> MetricsData:

@@ -5,9 +5,7 @@ first; nothing is lost until the queue is full, and what is lost is counted and 
 """
 
 import logging
-import os
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.metrics.view import Aggregation
 
+from wiltonos_service.forks import in_child_last
 from wiltonos_service.telemetry.transport import (
     Attempt,
     CannotPackError,
@@ -113,8 +112,7 @@ class Queue(Generic[Data]):
         self._bytes = 0
         self._ended = False
         self._reset()
-        this = weakref.WeakMethod(self._begin_in_child)
-        os.register_at_fork(after_in_child=lambda: (begin := this()) and begin())
+        in_child_last(self._begin_in_child)
 
     def put(self, data: Data) -> bool:
         """Queue a batch; False when it cannot be encoded.

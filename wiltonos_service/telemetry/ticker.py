@@ -1,18 +1,16 @@
 """Collects at an interval, in a thread that outlives every collection and every fork."""
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Final
+
+from wiltonos_service.forks import Unforked, in_child_last
 
 log = logging.getLogger(__name__)
 
 COLLECTING_THREAD: Final = "wiltonos-collection"
-# a fork does not wait longer for a collection that is under way
-FORK_SECONDS = 1.0
 
 
 class Ticker:
@@ -29,24 +27,14 @@ class Ticker:
     def __init__(self, collect: Callable[[], object], interval_seconds: float) -> None:
         self._collect = collect
         self._interval_seconds = interval_seconds
-        self._held = False
+        self._collecting = Unforked()
         self._last: Callable[[], object] = _nothing
         self._begin()
-        before, after, child = (
-            weakref.WeakMethod(method)
-            for method in (self._before_fork, self._after_fork, self._begin)
-        )
-        os.register_at_fork(
-            before=lambda: (call := before()) and call(),
-            after_in_parent=lambda: (call := after()) and call(),
-            after_in_child=lambda: (call := child()) and call(),
-        )
+        in_child_last(self._begin)
 
     def collect(self) -> None:
         """Collect now, after a collection that is under way and a fork that waits."""
-        with self._turnstile:
-            pass
-        with self._collecting:
+        with self._collecting.held():
             self._collect()
 
     def end(self, last: Callable[[], object], seconds: float) -> None:
@@ -60,9 +48,6 @@ class Ticker:
         self._ended.wait(seconds)
 
     def _begin(self) -> None:
-        self._collecting = threading.RLock()
-        # a lock is not fair: without it, who always has more to collect would hold up a fork
-        self._turnstile = threading.RLock()
         self._ended = threading.Event()
         stopped = getattr(self, "_stopped", None)
         self._stopped = threading.Event()
@@ -84,15 +69,6 @@ class Ticker:
         except BaseException:
             log.exception("the last collection failed")
         self._ended.set()
-
-    def _before_fork(self) -> None:
-        self._turnstile.acquire()
-        self._held = self._collecting.acquire(timeout=FORK_SECONDS)
-
-    def _after_fork(self) -> None:
-        if self._held:
-            self._collecting.release()
-        self._turnstile.release()
 
 
 def _nothing() -> object:

@@ -1,8 +1,11 @@
 """The life of a reader: before a provider, after it, across forks, at ten thousand series."""
 
+import faulthandler
 import gc
 import os
 import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -66,13 +69,25 @@ def test_series_that_are_gone_are_gone_and_forgotten(both: Any) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_forked_child_renders_even_if_the_parent_was_rendering(both: Any) -> None:
-    """A lock that a thread of the parent held does not stop the child."""
-    both.provider.get_meter("a").create_up_down_counter("g").add(1)
-    with both.fast._turn, both.fast._changing:
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if "g 1.0" in both.ours() else 1)
+    """No lock that a thread of the parent held stops the child, of the reader or of the SDK."""
+    collecting, parent = threading.Event(), os.getpid()
+
+    def read(_options: CallbackOptions) -> list[Observation]:
+        collecting.set()
+        if os.getpid() == parent:
+            time.sleep(0.05)
+        return [Observation(1)]
+
+    both.provider.get_meter("a").create_observable_gauge("g", [read])
+    scrape = threading.Thread(target=both.fast.render)
+    scrape.start()
+    assert collecting.wait(5)
+    child = os.fork()
+    if child == 0:
+        faulthandler.dump_traceback_later(20, exit=True)
+        os._exit(0 if b"g 1.0" in both.fast.render().body else 1)
     _, status = os.waitpid(child, 0)
+    scrape.join()
     assert os.waitstatus_to_exitcode(status) == 0
 
 
