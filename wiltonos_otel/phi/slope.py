@@ -99,7 +99,7 @@ class SlidingSlopes:
             phi: a share in [0, 1].
 
         Returns:
-            What :meth:`per_minute` says at the time of the sample, or why it was refused.
+            What ``per_minute`` says at the time of the sample, or why it was refused.
         """
         if not (self._least <= phi <= 1.0 and time_ms > self._newest):
             return self._add_any(time_ms, phi)

@@ -163,6 +163,8 @@ def _value(value: AnyValue) -> str | int | float | list[str]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # many who come at once, as forked workers do at their end: beyond it they wait for a second
+    request_queue_size = 128
 
 
 def _handler_of(receiver: OtlpReceiver) -> type[BaseHTTPRequestHandler]:
