@@ -1,6 +1,7 @@
 """The exporter as a process: state files in; OTLP, ``/metrics`` and the live page out."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -140,6 +141,10 @@ def run_exporter(loaded: Loaded[Settings]) -> None:
     exporter = Exporter(loaded)
 
     def say(address: Listen) -> None:
+        # modules and the loops that were read live on: no collection has to look at them again,
+        # and a full one stops every thread for as long as it has objects to look at
+        gc.collect()
+        gc.freeze()
         log.info("exporter is up", url=f"http://{address}/", state=str(exporter.main.location))
 
     asyncio.run(exporter.run(say))
