@@ -51,6 +51,7 @@ GROUPS, CRITICAL, ARRIVAL_SECONDS = 200, 20, 10.0
 # edits of the digest take some
 SETTLED_SECONDS = {"slack": 215.0, "discord": 590.0}
 OUTAGE_SECONDS = 600.0
+DIGEST = "incidents at once"
 ABOUT = re.compile(r"about (\w+)\.")
 
 
@@ -121,8 +122,9 @@ async def running(directory: Path) -> AsyncIterator[World]:
 
 
 def about(messages: list[FakeMessage], name: str) -> list[FakeMessage]:
-    """The messages of an incident, without digests, which name several."""
-    return [each for each in messages if set(ABOUT.findall(each.text)) == {name}]
+    """The messages of an incident, without digests, even when they name no other any more."""
+    own = [each for each in messages if DIGEST not in each.text]
+    return [each for each in own if set(ABOUT.findall(each.text)) == {name}]
 
 
 @pytest.fixture(autouse=True)
