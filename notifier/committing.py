@@ -18,7 +18,7 @@ from notifier.store.base import Store
 log = structlog.get_logger(__name__)
 
 # a commit that takes longer does not go through
-COMMIT_SECONDS = 3.0
+LONGEST_TRY_SECONDS = 3.0
 TRY_SECONDS = 2.0
 # what a webhook of a few alerts takes in every table
 LEAST_ROOM = 64 * 1024
@@ -126,7 +126,7 @@ class _Try:
         trying = self._under_way
         if trying is None or trying.done():
             trying = self._under_way = asyncio.create_task(self._problem())
-        await asyncio.wait([trying], timeout=COMMIT_SECONDS)
+        await asyncio.wait([trying], timeout=LONGEST_TRY_SECONDS)
         return trying.result() if trying.done() else "the database does not commit"
 
     async def _problem(self) -> str:

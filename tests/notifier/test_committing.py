@@ -145,7 +145,7 @@ async def test_tries_do_not_pile_up_in_front_of_a_database_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They would all be committed, one after the other, when it is back."""
-    monkeypatch.setattr(module, "COMMIT_SECONDS", 0.001)
+    monkeypatch.setattr(module, "LONGEST_TRY_SECONDS", 0.001)
     disk = Disk()
     disk.open.clear()
     committing = on(disk)
@@ -155,6 +155,6 @@ async def test_tries_do_not_pile_up_in_front_of_a_database_that_hangs(
         assert committing.problem == "the database does not commit"
     assert disk.asked == [len(committing.clock.now().isoformat()), LEAST_ROOM]
     disk.open.set()
-    monkeypatch.setattr(module, "COMMIT_SECONDS", 20)
+    monkeypatch.setattr(module, "LONGEST_TRY_SECONDS", 20)
     await committing.try_room()
     assert await committing.check() == ""
