@@ -34,6 +34,14 @@ def postgresql() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+async def memory(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    """A database to remember in."""
+    opened = await open_store(f"sqlite:///{tmp_path}/notifier.db", Planner())
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """An empty database of each kind."""

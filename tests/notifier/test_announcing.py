@@ -1,25 +1,13 @@
 """What the notifier has to say about itself is said, and ends."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from notifier.alerts import AlertStatus
 from notifier.announcing import REFUSAL_SECONDS, Announcer
 from notifier.errors import StoreError
-from notifier.planner import Planner
 from notifier.settings import Notifier
-from notifier.store import Ingest, SqlStore, open_store
+from notifier.store import Ingest, SqlStore
 from notifier.testing import ManualClock
-
-
-@pytest.fixture
-async def memory(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    """A database to remember in."""
-    opened = await open_store(f"sqlite:///{tmp_path}/notifier.db", Planner())
-    yield opened
-    await opened.close()
 
 
 class Rig:

@@ -1,28 +1,16 @@
 """The dead man's switch."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from notifier.alerts import AlertStatus
 from notifier.deadman import DeadMansSwitch
-from notifier.planner import Planner
-from notifier.store import SqlStore, open_store
+from notifier.store import SqlStore
 from notifier.testing import ManualClock
 from notifier.testing.webhooks import alert, encoded, webhook
 
 TIMEOUT = 180.0
-
-
-@pytest.fixture
-async def memory(tmp_path: Path) -> AsyncIterator[SqlStore]:
-    """A database to remember in."""
-    opened = await open_store(f"sqlite:///{tmp_path}/notifier.db", Planner())
-    yield opened
-    await opened.close()
 
 
 class Rig:
