@@ -4,9 +4,10 @@ They come by the same webhook as any alert and are committed as one, but open no
 no chat: nobody is woken by a test.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -45,6 +46,8 @@ class Probes:
 
     store: Store
     clock: Clock
+    # what is kept is read, added to and written: two at once would lose the mark of one
+    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def install(self, app: web.Application) -> None:
         """Add the route."""
@@ -58,7 +61,10 @@ class Probes:
         """
         now = str(instant(self.clock.now()))
         new = [{"mark": mark, "received_at": now} for mark in marks]
-        await self.store.write_meta(SEEN, json.dumps([*new, *await self._seen()][:KEPT]))
+        if not new:
+            return
+        async with self._taking:
+            await self.store.write_meta(SEEN, json.dumps([*new, *await self._seen()][:KEPT]))
 
     async def show(self, _request: web.Request) -> web.Response:
         """``GET /api/v1/probes``."""

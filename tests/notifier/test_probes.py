@@ -1,5 +1,6 @@
 """Marked probes: committed and listed like alerts, told to nobody."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +47,15 @@ async def test_the_newest_probes_are_kept(start: Callable[..., Any]) -> None:
         await run.post(encoded(webhook(probe(str(number)))))
     marks = [each["mark"] for each in (await run.get("/api/v1/probes"))["probes"]]
     assert marks == [str(number) for number in range(KEPT + 1, 1, -1)]
+
+
+async def test_probes_that_come_at_once_are_all_kept(start: Callable[..., Any]) -> None:
+    """Two doctors, or the end of one probe beside the beginning of the next, lose no mark."""
+    run = await start("")
+    bodies = [encoded(webhook(probe(f"m{n}", ended=n % 2 == 0))) for n in range(KEPT)]
+    await asyncio.gather(*map(run.post, bodies))
+    marks = {each["mark"] for each in (await run.get("/api/v1/probes"))["probes"]}
+    assert marks == {f"m{n}" for n in range(1, KEPT, 2)}
 
 
 def test_only_name_and_label_together_make_a_probe() -> None:
