@@ -264,6 +264,23 @@ def test_silent_watchdog_breaks_the_way_to_alertmanager(answers: Answers, pipe: 
     expect(hops.check_watchdog(pipe), Verdict.OK, "came 30 s ago")
 
 
+def test_watchdog_of_a_prometheus_that_has_just_started_is_waited_for(
+    answers: Answers, pipe: Pipe
+) -> None:
+    """It fires after some seconds, and only then can it be missed."""
+
+    def began(age: float) -> None:
+        since = datetime.fromtimestamp(NOW - age, UTC).isoformat()
+        rule = {"name": "WiltonosWatchdog", "health": "ok", "alerts": [{"activeAt": since}]}
+        answers.say("/api/v1/rules", {"data": {"groups": [{"rules": [rule]}]}})
+
+    answers.say("/api/v2/alerts", [])
+    began(4)
+    expect(hops.check_watchdog(pipe), Verdict.NOTE, "just started")
+    began(20)
+    expect(hops.check_watchdog(pipe), Verdict.BROKEN, "is not there")
+
+
 def test_notifier_that_refuses_everything_is_broken(answers: Answers, pipe: Pipe) -> None:
     """Differing tokens show in Alertmanager's own counters."""
     answers.say("/-/ready")

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 from urllib.parse import urlencode
 
 from wiltonos_otel.stack.finding import Finding, Verdict, broken, note, ok
@@ -14,7 +15,7 @@ from wiltonos_otel.stack.pipe import LOCKED, Pipe
 from wiltonos_otel.stack.plan import STATE_FILE
 from wiltonos_otel.stack.probe import get
 from wiltonos_otel.stack.record import Record
-from wiltonos_otel.stack.rules_pipeline import WATCHDOG
+from wiltonos_otel.stack.rules_pipeline import WATCHDOG, WATCHDOG_HOLD_SECONDS
 
 PHI_SERIES = "wiltonos_quantum_coherence_ratio"
 PHI = f"last_over_time({PHI_SERIES}[15s])"
@@ -25,6 +26,8 @@ FRESH_SECONDS = 15
 STALE_SECONDS = 60
 # Prometheus says again each minute that an alert fires (--rules.alert.resend-delay)
 WATCHDOG_SECONDS = 150
+# from the first evaluation at which an alert fires to Alertmanager
+SENT_SECONDS = 3
 
 Check = Callable[[Pipe], Finding]
 
@@ -159,9 +162,7 @@ def check_push_interval(pipe: Pipe) -> Finding:
 
 def check_rules(pipe: Pipe) -> Finding:
     """The alert rules are loaded and can be evaluated."""
-    body = get(pipe.url("prometheus", "/api/v1/rules?type=alert")).json()
-    groups = body.get("data", {}).get("groups", []) if isinstance(body, dict) else []
-    rules = [rule for group in groups for rule in group["rules"]]
+    rules = _alert_rules(pipe)
     if not rules:
         return broken("rules", "none is loaded", "render them again: wt metrics bootstrap")
     for rule in rules:
@@ -192,14 +193,17 @@ def check_alertmanager(pipe: Pipe) -> Finding:
 def check_watchdog(pipe: Pipe) -> Finding:
     """The alert that always fires has reached Alertmanager lately."""
     hop = "Prometheus → Alertmanager"
+    fires = _fires(pipe)
     question = urlencode({"filter": f'alertname="{WATCHDOG}"'})
     alerts = get(pipe.url("alertmanager", f"/api/v2/alerts?{question}")).json()
     seen = [_instant(alert["updatedAt"]) for alert in alerts] if isinstance(alerts, list) else []
+    if not seen and not fires:
+        return note(hop, "Prometheus has just started", "wt metrics doctor again in a few seconds")
     if not seen:
         return broken(
             hop,
             "the Watchdog, which always fires, is not there",
-            f"wt metrics doctor again in a few seconds; else: {pipe.log('prometheus')}",
+            f"see why: {pipe.log('prometheus')}",
         )
     age = max(0.0, pipe.now() - max(seen))
     if age > WATCHDOG_SECONDS:
@@ -207,6 +211,23 @@ def check_watchdog(pipe: Pipe) -> Finding:
             hop, f"the Watchdog came {age:.0f} s ago", f"see why: {pipe.log('prometheus')}"
         )
     return ok(hop, f"the Watchdog came {age:.0f} s ago")
+
+
+def _fires(pipe: Pipe) -> bool:
+    """Whether the Watchdog has fired for long enough to be in Alertmanager; True if unknown."""
+    began = [
+        _instant(alert["activeAt"])
+        for rule in _alert_rules(pipe)
+        if rule["name"] == WATCHDOG
+        for alert in rule.get("alerts", ())
+    ]
+    return not began or pipe.now() - min(began) > WATCHDOG_HOLD_SECONDS + SENT_SECONDS
+
+
+def _alert_rules(pipe: Pipe) -> list[Any]:
+    body = get(pipe.url("prometheus", "/api/v1/rules?type=alert")).json()
+    groups = body.get("data", {}).get("groups", []) if isinstance(body, dict) else []
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def check_notifier(pipe: Pipe) -> Finding:

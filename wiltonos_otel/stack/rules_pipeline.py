@@ -16,6 +16,9 @@ QUEUE_CAPACITY = "otelcol_exporter_queue_capacity"
 
 RATE_WINDOW = "1m"
 DOWN_HOLD_SECONDS = 30
+# Prometheus drops what fires before it has found Alertmanager, some tenths of a second after its
+# start, and says it again only a minute later (--rules.alert.resend-delay)
+WATCHDOG_HOLD_SECONDS = 5
 # Prometheus scrapes itself each 5 s
 STORED_WITHIN = "30s"
 
@@ -157,6 +160,7 @@ def _watchdog() -> Alert:
         name=WATCHDOG,
         expr="vector(1)",
         severity=Severity.NONE,
+        hold_seconds=WATCHDOG_HOLD_SECONDS,
         summary="Rules are evaluated and alerts are delivered",
         description=(
             "This alert always fires. When the notifier no longer hears of it, alerting is down."
