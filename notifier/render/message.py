@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 
 from notifier.deliver.protocol import Rendered
-from notifier.incident.model import Incident
+from notifier.incident.model import Incident, IncidentAlert
 from notifier.incident.reason import Reason
+from notifier.incident.severity import rank
 from notifier.render import discord, slack
 from notifier.render.card import card, order
 from notifier.render.context import RenderContext
@@ -58,8 +60,8 @@ def render_reply(
         context: the surroundings; its mentions decide who is pinged.
         reasons: why it rings, where that is known.
     """
-    newest = sorted(incident.firing, key=lambda alert: (alert.starts_at, alert.fingerprint))[-1:]
-    focused = replace(incident, alerts=tuple(newest)) if newest else incident
+    newest = max(incident.firing, key=_news, default=None)
+    focused = replace(incident, alerts=(newest,)) if newest else incident
     said = replace(card(focused, context), firing=len(incident.firing))
     spoken = words(context.language)
     headline = _headline(incident, reasons, spoken)
@@ -96,6 +98,12 @@ def _headline(incident: Incident, reasons: frozenset[Reason], spoken: Words) -> 
     if Reason.REOPENED in reasons:
         return spoken.say("reopened", count=incident.reopened)
     return spoken.say("worse" if Reason.WORSE in reasons else "new_alert")
+
+
+def _news(alert: IncidentAlert) -> tuple[datetime, int, datetime, str]:
+    """What was heard of last, then what is worse: alerts of one rule often start as one."""
+    heard = alert.seen_at or alert.starts_at
+    return heard, rank(alert.severity), alert.starts_at, alert.fingerprint
 
 
 def _urgency(incident: Incident) -> tuple[bool, int, float]:

@@ -174,6 +174,25 @@ def test_a_reply_rings_about_the_newest_alert(
     assert pings(discord.payload) == {"&123456789"}
 
 
+def test_a_reply_names_what_was_heard_of_last(
+    incident: Any, alert: Any, context: RenderContext
+) -> None:
+    """Alerts of one rule start at one instant, and a group tells of them one after the other."""
+    heard = [context.now - timedelta(seconds=age) for age in (60, 1, 1)]
+    names = [("c", "first", "critical"), ("b", "worse", "critical"), ("a", "newer", "warning")]
+    alerts = [
+        alert(
+            fingerprint=fingerprint,
+            labels={"severity": severity},
+            annotations={"summary": summary},
+            seen_at=at,
+        )
+        for (fingerprint, summary, severity), at in zip(names, heard, strict=True)
+    ]
+    shown = render_reply(Chat.SLACK, incident(*alerts), context).payload["text"]
+    assert "New alert: worse · 3 firing now" in shown
+
+
 def test_a_digest_lists_the_worst_first_and_pings_nobody(
     incident: Any, alert: Any, context: RenderContext
 ) -> None:
