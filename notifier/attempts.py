@@ -21,6 +21,7 @@ from notifier.settling import delivered, settle, told, worth_telling
 from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store
 from notifier.store.digests import BY_DIGEST
 from notifier.traces import OFF, Traces, Trail, ended
+from notifier.turns import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -87,13 +88,15 @@ class Attempts:
         Returns the chat's answer; None where nothing was sent.
         """
         trail = self.traces.trail(claim, self.outlet.chat.value)
-        attempt = await self._attempt(claim, trail)
-        killpoints.reached(killpoints.AFTER_SEND)
-        now = self.clock.now()
-        kept = await self._settle(
-            claim, replace(attempt, settlement=trail.kept(attempt.settlement))
-        )
-        killpoints.reached(killpoints.AFTER_RECEIPT)
+        # until the receipt is committed a kill leaves the message in doubt
+        with self.outlet.turn(claim.operation) as turn:
+            attempt = await self._attempt(claim, trail, turn)
+            killpoints.reached(killpoints.AFTER_SEND)
+            now = self.clock.now()
+            kept = await self._settle(
+                claim, replace(attempt, settlement=trail.kept(attempt.settlement))
+            )
+            killpoints.reached(killpoints.AFTER_RECEIPT)
         if kept and not attempt.needless:
             await beside(
                 [claim.incident], lambda: self._count_delivery(claim, attempt.settlement, now)
@@ -129,7 +132,7 @@ class Attempts:
             log.warning("lease lost", channel=self.outlet.name, incident=claim.incident.id)
         return kept
 
-    async def _attempt(self, claim: Claim, trail: Trail) -> _Attempt:
+    async def _attempt(self, claim: Claim, trail: Trail, turn: Turn) -> _Attempt:
         claimed_at = self.clock.monotonic()
         if (settlement := self._needless(claim)) is not None:
             return _Attempt(settlement, needless=True)
@@ -137,7 +140,7 @@ class Attempts:
             return _Attempt(settlement)
         # before the budget: nothing is awaited between that and the request
         large = await self._message(claim) if are_many([claim.incident]) else None
-        wait = await self._await_budget(claim)
+        wait = await self._await_budget(claim, turn)
         if wait > 0 or self.clock.monotonic() - claimed_at > LEASE_SECONDS / 2:
             at = self.clock.now() + timedelta(seconds=wait)
             return _Attempt(Later(at, "waits for the rate limit", spent=False, doubt=claim.doubt))
@@ -191,27 +194,37 @@ class Attempts:
         doubt = claim.doubt
         if doubt is None or doubt.operation is Operation.EDIT:
             return None
-        if doubt.operation is Operation.POST:
-            mark = marker(claim.incident.id, doubt.revision, doubt.operation)
-            receipt = await self.outlet.deliverer.find(mark)
-            if receipt is not None:
-                log.info(
-                    "message found again", channel=self.outlet.name, incident=claim.incident.id
-                )
-                return Delivered(doubt.revision, doubt.revision, receipt, told(claim.incident))
-        return None
+        living = claim.receipt if doubt.operation is Operation.REPLY else None
+        if doubt.operation is Operation.REPLY and living is None:
+            # the message that it was below is gone
+            return None
+        mark = marker(claim.incident.id, doubt.revision, doubt.operation)
+        found = await self.outlet.deliverer.find(mark, living)
+        if found is None:
+            return None
+        log.info("message found again", channel=self.outlet.name, incident=claim.incident.id)
+        if living is not None:
+            rung = min(doubt.revision, claim.ring_revision)
+            return Delivered(claim.delivered_revision, rung, living)
+        return Delivered(doubt.revision, doubt.revision, found, told(claim.incident))
 
-    async def _await_budget(self, claim: Claim) -> float:
+    async def _await_budget(self, claim: Claim, turn: Turn) -> float:
         """Another lane, or looking for a message, may have spent what was there at the claim.
 
-        Returns what is left to wait when that is too long to hold the row.
+        Returns what is left to wait when that is too long to hold the row; else it is its turn.
         """
         deliverer = self.outlet.deliverer
         while True:
             at = deliverer.next_allowed(claim.operation, urgent=claim.urgent)
             wait = at - self.clock.monotonic()
-            if wait <= 0 or wait > PATIENCE_SECONDS:
-                return max(wait, 0.0)
+            if wait > PATIENCE_SECONDS:
+                return wait
+            if wait <= 0:
+                if await turn.take(urgent=claim.urgent):
+                    # the budget may have been spent meanwhile
+                    continue
+                return 0.0
+            turn.end()
             await self.clock.sleep(wait)
             self.instruments.rate_limited(self.outlet.name, LimitedBy.BUDGET, wait)
 

@@ -14,12 +14,13 @@ from notifier.deliver.factory import build
 from notifier.deliver.pacing import Budgets
 from notifier.outlet import Actions, Outlet
 from notifier.planner import Planner, Route
-from notifier.render import RenderContext, chat_of
+from notifier.render import Chat, RenderContext, chat_of
 from notifier.settings import Channel, Settings
 from notifier.silences.buttons import App
 from notifier.silences.links import PATH as SILENCE_PATH
 from notifier.silences.service import Wanted
 from notifier.templates import ChannelTemplate, Source
+from notifier.turns import Turns
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
 from wiltonos_service.web.guard import Guard
@@ -132,6 +133,7 @@ def make_outlet(
     clock: Clock,
     budgets: Budgets,
     doubtful: Callable[[], bool],
+    turns: Mapping[Chat, Turns] | None = None,
     actions: Actions | None = None,
     template_failed: Callable[[], None] = lambda: None,
 ) -> Outlet:
@@ -154,15 +156,17 @@ def make_outlet(
         thread_id=channel.thread_id or "",
         broadcast=channel.broadcast,
     )
+    chat = chat_of(channel.kind.value)
     return Outlet(
         name=channel.name,
-        chat=chat_of(channel.kind.value),
+        chat=chat,
         deliverer=deliverer,
         context=make_context(channel, loaded),
         secret_changed=secret.changed,
         doubtful=doubtful,
         actions=actions,
         template=make_template(channel, loaded, template_failed),
+        turns=turns[chat] if turns else None,
     )
 
 

@@ -13,10 +13,11 @@ from notifier.deliver.pacing import Budgets
 from notifier.digest import ChannelDigest
 from notifier.instruments import Instruments
 from notifier.outlet import Actions
-from notifier.render import RenderContext
+from notifier.render import Chat, RenderContext
 from notifier.settings import Channel, Settings
 from notifier.store import SqlStore
 from notifier.traces import Traces
+from notifier.turns import Turns
 from notifier.worker import Announce, ChannelWorker
 from wiltonos_service.settings import Loaded
 
@@ -79,10 +80,15 @@ class Channels:
     around: Surroundings
     session: aiohttp.ClientSession
     _budgets: Budgets = field(default_factory=Budgets)
+    _turns: dict[Chat, Turns] = field(init=False)
     _digest_after: float = 0.0
     _running: dict[str, _Running] = field(default_factory=dict)
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        # a chat that hangs must not hold up the other one
+        self._turns = {chat: Turns(self.around.clock) for chat in Chat}
 
     def adopt(self, loaded: Loaded[Settings]) -> None:
         """Let the channels be those of the configuration; all of them, or none on an error.
@@ -162,6 +168,7 @@ class Channels:
             session=self.session,
             clock=around.clock,
             budgets=self._budgets,
+            turns=self._turns,
             doubtful=around.doubtful,
             actions=around.actions,
             template_failed=lambda: around.instruments.template_failed(channel.name),

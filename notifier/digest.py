@@ -140,14 +140,16 @@ class ChannelDigest:
     async def _send(self, made: Episode, before: Episode | None) -> None:
         """Post the digest; what did not arrive leaves the state before it."""
         message = await self._message(made)
-        if not await self._budget(Operation.POST):
-            await self._swap(made, before)
-            return
-        if made.again:
-            self.instruments.duplicate_possible(self.outlet.name)
-        outcome = await self._plainly(await self._post(message), message)
-        killpoints.reached(killpoints.DIGEST_SENT)
-        await self._posted(made, outcome, message, before)
+        with self.outlet.turn(Operation.POST) as turn:
+            await turn.take(urgent=True)
+            if not await self._budget(Operation.POST):
+                await self._swap(made, before)
+                return
+            if made.again:
+                self.instruments.duplicate_possible(self.outlet.name)
+            outcome = await self._plainly(await self._post(message), message)
+            killpoints.reached(killpoints.DIGEST_SENT)
+            await self._posted(made, outcome, message, before)
 
     async def _post(self, message: Rendered) -> Outcome:
         outcome = await self.outlet.deliverer.post(message)

@@ -11,6 +11,10 @@ from notifier.render import Chat, RenderContext, render, render_digest, render_r
 from notifier.render.digest import Figures
 from notifier.store.digests import Contents
 from notifier.templates import ChannelTemplate
+from notifier.turns import Turn, Turns
+
+# what makes a new message each time it is sent
+POSTING = frozenset({Operation.POST, Operation.REPLY})
 
 Actions = Callable[[Incident, datetime], Mapping[str, str]]
 
@@ -32,6 +36,7 @@ class Outlet:
         doubtful: whether monitoring was dead, so that an end may be no end.
         actions: the links by which readers silence an incident and undo that.
         template: the channel's own words; None leaves the default.
+        turns: the line of those who post what cannot be looked up; None lets all go at once.
     """
 
     name: str
@@ -42,6 +47,15 @@ class Outlet:
     doubtful: Callable[[], bool] = lambda: False
     actions: Actions | None = None
     template: ChannelTemplate | None = None
+    turns: Turns | None = None
+
+    def blind(self, operation: Operation) -> bool:
+        """Whether nobody could tell after a kill what became of the operation's message."""
+        return operation in POSTING and not self.deliverer.can_find
+
+    def turn(self, operation: Operation) -> Turn:
+        """The turn to take before an operation."""
+        return Turn(self.turns if self.blind(operation) else None)
 
     def message(
         self,

@@ -18,19 +18,16 @@ from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
 from notifier.errors import StoreError
 from notifier.instruments import Instruments, LimitedBy
-from notifier.outlet import Outlet
+from notifier.outlet import POSTING, Outlet
 from notifier.store.base import SENDING, Allowance, Claim, Lease, Store
 from notifier.traces import OFF, Traces
+from notifier.turns import HANG_SECONDS
 from wiltonos_service.logs import ChangeLog
 
 log = structlog.get_logger(__name__)
 
 # requests of one channel that may be under way at once, so that one that hangs stops no other
 LANES = 4
-# where a chat cannot be asked for a post whose answer was lost, only one is under way at a time: a
-# kill then costs one duplicate. One that hangs holds the others up for so long
-POSTING = frozenset({Operation.POST, Operation.REPLY})
-HANG_SECONDS = 3.0
 POLL_SECONDS = 1.0
 # after a look that found nothing: a storm of webhooks must not become a storm of looks
 BREATH_SECONDS = 0.05
@@ -219,7 +216,7 @@ class ChannelWorker:
         self._count_limit(claim)
         task = asyncio.create_task(self._work_safely(claim))
         self._under_way.add(task)
-        if claim.operation in POSTING and not self.outlet.deliverer.can_find:
+        if self.outlet.blind(claim.operation):
             self._blind[task] = now
         task.add_done_callback(self._done)
         # let it spend its budget before the next one is asked for

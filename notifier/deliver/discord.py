@@ -109,7 +109,7 @@ class DiscordHook:
         gone = outcome.kind in {OutcomeKind.MESSAGE_GONE, OutcomeKind.DELIVERED}
         return Outcome(OutcomeKind.DELIVERED, receipt) if gone else outcome
 
-    async def find(self, _marker: str) -> Receipt | None:
+    async def find(self, _marker: str, _thread: Receipt | None = None) -> Receipt | None:
         """None: a webhook cannot list messages."""
         return None
 

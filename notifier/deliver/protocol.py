@@ -61,8 +61,13 @@ class Deliverer(Protocol):
         """Post a short message that pings, beside or below the living one."""
         ...
 
-    async def find(self, marker: str) -> Receipt | None:
-        """Look for a message of ours whose outcome stayed unknown; None when there is no way."""
+    async def find(self, marker: str, thread: Receipt | None = None) -> Receipt | None:
+        """Look for a message of ours whose outcome stayed unknown; None when there is no way.
+
+        Args:
+            marker: that of the message.
+            thread: the message below which it would be; None looks at top level.
+        """
         ...
 
     async def close(self) -> None:

@@ -340,7 +340,7 @@ class SlackHook:
         """Post beside the message; its thread is unknown."""
         return await self.post(message)
 
-    async def find(self, _marker: str) -> Receipt | None:
+    async def find(self, _marker: str, _thread: Receipt | None = None) -> Receipt | None:
         """None: a webhook cannot read."""
         return None
 

@@ -23,7 +23,8 @@ from notifier.testing import (
     slack_error,
 )
 from notifier.testing.webhooks import Body, alert, webhook
-from notifier.worker import HANG_SECONDS
+from notifier.turns import HANG_SECONDS
+from tests.notifier.conftest import DISCORD, SLACK
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
@@ -105,8 +106,11 @@ async def test_what_passes_is_tried_again(start: Callable[..., Any], fault: Any)
 async def test_one_post_at_a_time_where_a_lost_one_cannot_be_looked_up(
     start: Callable[..., Any], eventually: Callable[..., Awaitable[None]]
 ) -> None:
-    """Discord has one under way until that hangs, so that a kill doubles one; Slack has more."""
-    run = await start()
+    """Discord has one under way until that hangs, so that a kill doubles one; Slack has more.
+
+    However many channels Discord has.
+    """
+    run = await start(SLACK + DISCORD + DISCORD.replace('"discord"', '"discord-too"'))
     for chat in (run.slack, run.discord):
         chat.faults.always("away", hang_before())
     for name in "ABC":
@@ -188,6 +192,22 @@ async def test_a_plain_hook_posts_again_and_counts_it(start: Callable[..., Any])
     async with run.http.get(f"{run.base}/metrics") as response:
         page = await response.text()
     assert 'duplicates_possible_total{channel="discord"} 1.0' in page
+
+
+async def test_a_reply_that_may_have_arrived_is_looked_for_in_its_thread(
+    start: Callable[..., Any],
+) -> None:
+    """Slack can be asked: nobody is rung twice for one thing, and once for what came later."""
+    run = await start(SLACK)
+    await run.post(firing("A"))
+    await run.delivered()
+    run.slack.faults.add(cut_after().on(Operation.REPLY))
+    await run.post(firing("A", "B", severity="critical"))
+    await run.delivered()
+    assert len(run.slack_replies()) == 1
+    await run.post(firing("A", "B", "C", severity="critical"))
+    await run.delivered()
+    assert ["C is" in reply.text for reply in run.slack_replies()] == [False, True]
 
 
 async def test_a_message_that_is_gone_is_posted_anew(start: Callable[..., Any]) -> None:
