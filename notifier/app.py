@@ -14,26 +14,26 @@ from importlib.metadata import version
 import structlog
 from aiohttp import web
 
-from notifier.alive import Alive
-from notifier.announcing import Announcer
 from notifier.building import make_charts, make_guard, make_planner, make_silences
-from notifier.channels import Channels, Surroundings
-from notifier.charting import ChartService
 from notifier.clock import Clock, SystemClock
-from notifier.committing import Committing
-from notifier.deadman import DeadMansSwitch
 from notifier.deliver.http import open_session
+from notifier.dispatch.channels import Channels, Surroundings
+from notifier.dispatch.charting import ChartService
+from notifier.dispatch.outlet import Outlet
 from notifier.errors import StoreError
 from notifier.housekeeping import Housekeeping
+from notifier.incident.planner import Plan
+from notifier.ingest.committing import Committing
+from notifier.ingest.probes import Probes
 from notifier.instruments import METER, Instruments
-from notifier.outlet import Outlet
-from notifier.planner import Plan
-from notifier.probes import Probes
 from notifier.reloading import Reloading
 from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
 from notifier.store import Ingest, SqlStore, open_store
 from notifier.traces import Traces
+from notifier.watch.alive import Alive
+from notifier.watch.announcing import Announcer
+from notifier.watch.deadman import DeadMansSwitch
 from notifier.web.api import Api
 from notifier.web.events import Changes
 from notifier.web.health import Health

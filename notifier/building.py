@@ -12,15 +12,15 @@ from notifier.clock import Clock
 from notifier.deliver.charts import Charts
 from notifier.deliver.factory import build
 from notifier.deliver.pacing import Budgets
-from notifier.outlet import Actions, Outlet
-from notifier.planner import Planner, Route
+from notifier.dispatch.outlet import Actions, Outlet
+from notifier.dispatch.templates import ChannelTemplate, Source
+from notifier.dispatch.turns import Turns
+from notifier.incident.planner import Planner, Route
 from notifier.render import Chat, RenderContext, chat_of
 from notifier.settings import Channel, Settings
 from notifier.silences.buttons import App
 from notifier.silences.links import PATH as SILENCE_PATH
 from notifier.silences.service import Wanted
-from notifier.templates import ChannelTemplate, Source
-from notifier.turns import Turns
 from wiltonos_service.listen import Listen
 from wiltonos_service.settings import Loaded
 from wiltonos_service.web.guard import Guard

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from notifier.building import TEMPLATES, make_context, make_guard, make_source
 from notifier.deliver.discord import is_address as is_discord_address
 from notifier.deliver.slack import is_address as is_slack_address
+from notifier.dispatch.templates import check as check_templates
 from notifier.settings import Channel, ChannelKind, Settings
-from notifier.templates import check as check_templates
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.secrets import Secret
 from wiltonos_service.settings import Loaded

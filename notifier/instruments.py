@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from notifier.alive import Ping
 from notifier.deliver.outcome import ChartEnd, OutcomeKind
 from notifier.incident import Reason
 from notifier.store.base import Backlog
+from notifier.watch.alive import Ping
 
 METER = "notifier"
 # from at once to an outage of a day

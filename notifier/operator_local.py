@@ -8,7 +8,7 @@ from notifier.building import make_planner
 from notifier.clock import SystemClock
 from notifier.errors import NotifierError
 from notifier.incident import Phase
-from notifier.replaying import replay
+from notifier.ingest.replaying import replay
 from notifier.settings import Settings
 from notifier.store import Store, open_store
 from notifier.web.documents import incident_document, letter_document

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from opentelemetry.metrics import MeterProvider
 
 from notifier.instruments import METER, Instruments
-from notifier.own import OwnAlert
 from notifier.reloading import FIXED
 from notifier.settings import Settings
 from notifier.store import Backlog
+from notifier.watch.own import OwnAlert
 from wiltonos_service.reference import OwnAlert as OwnAlertRow
 from wiltonos_service.reference import Package, Route, Service
 

@@ -18,7 +18,7 @@ from opentelemetry.util.types import AttributeValue
 
 from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.incident import KEPT_TRACES, Incident
-from notifier.planner import Plan
+from notifier.incident.planner import Plan
 from notifier.store.base import Claim, Later, Settlement
 from wiltonos_service.redaction import redact
 

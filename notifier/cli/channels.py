@@ -17,11 +17,11 @@ from notifier.deliver.http import open_session
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.pacing import Budgets
 from notifier.deliver.protocol import Charting, Operation, Removing, Rendered
+from notifier.dispatch.outlet import Outlet
 from notifier.errors import NotifierError
 from notifier.incident import Incident
-from notifier.outlet import Outlet
-from notifier.payload import parse
-from notifier.planner import Planner
+from notifier.incident.planner import Planner
+from notifier.ingest.payload import parse
 from notifier.render import Chat, RenderContext, Template, chat_of
 from notifier.render import render as render_message
 from notifier.settings import Channel, Settings, load

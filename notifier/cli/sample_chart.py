@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from notifier.charting import SHOW_WAITS_SECONDS
 from notifier.clock import Clock
 from notifier.deliver.charts import Series, draw
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Chart, Charting, Rendered
+from notifier.dispatch.charting import SHOW_WAITS_SECONDS
 from notifier.render.chart import ChartPlan
 
 _LENGTH = timedelta(minutes=15)

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from notifier.grafana import SILENCE
 from notifier.incident.model import Incident, IncidentAlert
-from notifier.planner import OWN_RECEIVER
+from notifier.incident.planner import OWN_RECEIVER
 from notifier.render.context import RenderContext
 from notifier.render.text import clean, one_line
 

@@ -10,7 +10,7 @@ import structlog
 from notifier.clock import Clock
 from notifier.grafana import SILENCE
 from notifier.incident import Incident, Phase, Quiet, QuietKind, Reason
-from notifier.planner import OWN_RECEIVER
+from notifier.incident.planner import OWN_RECEIVER
 from notifier.render.text import one_line
 from notifier.silences.alertmanager import Alertmanager
 from notifier.silences.following import Note

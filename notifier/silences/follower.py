@@ -12,7 +12,7 @@ from notifier.alerts import Alert, AlertStatus, Notification
 from notifier.clock import Clock, first_of
 from notifier.errors import StoreError
 from notifier.incident import Incident, IncidentAlert, Quiet, QuietKind, Reason
-from notifier.planner import OWN_RECEIVER
+from notifier.incident.planner import OWN_RECEIVER
 from notifier.silences.alertmanager import Alertmanager
 from notifier.silences.following import (
     ABSENT_SECONDS,

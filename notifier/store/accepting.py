@@ -19,7 +19,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from notifier.identifiers import new_id
 from notifier.incident import Incident
-from notifier.planner import Plan, Planner, Want
+from notifier.incident.planner import Plan, Planner, Want
 from notifier.store import bulk
 from notifier.store.base import Ingest, RowState
 from notifier.store.documents import decode, encode

@@ -10,7 +10,7 @@ from notifier.alerts import Notification
 from notifier.deliver.outcome import Receipt
 from notifier.deliver.protocol import Operation
 from notifier.incident import Incident, Phase, Reason
-from notifier.planner import Plan
+from notifier.incident.planner import Plan
 
 # the operations that the outbox asks for
 SENDING = frozenset({Operation.POST, Operation.EDIT, Operation.REPLY})

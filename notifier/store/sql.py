@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from notifier.errors import SlowError
 from notifier.incident import Phase
-from notifier.planner import Plan, Planner
+from notifier.incident.planner import Plan, Planner
 from notifier.store import digests, letters, outbox, queries, retention
 from notifier.store.accepting import Accepting
 from notifier.store.base import (

@@ -10,7 +10,7 @@ from notifier.beside import beside
 from notifier.clock import Clock
 from notifier.errors import PayloadError, StoreError
 from notifier.incident import Phase
-from notifier.replaying import replay
+from notifier.ingest.replaying import replay
 from notifier.store.base import Store
 from notifier.web.documents import answer, incident_document, letter_document
 

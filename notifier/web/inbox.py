@@ -11,9 +11,9 @@ from aiohttp import web
 from notifier.beside import beside
 from notifier.clock import Clock
 from notifier.deliver.protocol import Rendered
+from notifier.dispatch.outlet import Actions, Outlet
 from notifier.incident import Incident, Phase, Quiet
 from notifier.incident.severity import worst
-from notifier.outlet import Actions, Outlet
 from notifier.render import Chat, RenderContext, render
 from notifier.render.card import Card, Level, card, level_of
 from notifier.render.preview import preview

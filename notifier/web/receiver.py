@@ -16,12 +16,12 @@ from aiohttp import web
 from notifier import killpoints
 from notifier.alerts import AlertStatus, Notification
 from notifier.clock import Clock
-from notifier.committing import Committing
 from notifier.errors import BusyError, PayloadError, SlowError, StoreError
+from notifier.incident.planner import Plan
+from notifier.ingest.committing import Committing
+from notifier.ingest.payload import parse
+from notifier.ingest.probes import without_probes
 from notifier.instruments import Instruments
-from notifier.payload import parse
-from notifier.planner import Plan
-from notifier.probes import without_probes
 from notifier.store.base import COMMIT_SECONDS, Ingest, Store
 from notifier.traces import OFF, Traces, Webhook, accepted
 from notifier.web.documents import answer

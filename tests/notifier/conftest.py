@@ -15,7 +15,7 @@ from aiohttp import web
 from benchmarks.postgresql import installed, server
 from notifier.app import NotifierService
 from notifier.clock import SystemClock
-from notifier.planner import Planner, Route
+from notifier.incident.planner import Planner, Route
 from notifier.settings import load
 from notifier.store import SqlStore, open_store
 from notifier.store.tables import metadata

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from notifier.beside import MANY_ALERTS
+from notifier.dispatch.outlet import Outlet
 from notifier.incident import Incident
-from notifier.outlet import Outlet
 from notifier.testing.webhooks import alert, webhook
 from notifier.web import api
 from notifier.web.documents import incident_document

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from notifier.payload import parse
-from notifier.planner import Planner
+from notifier.incident.planner import Planner
+from notifier.ingest.payload import parse
 from notifier.render import Chat, RenderContext, render
 from notifier.silences.asking import can_silence
 from notifier.testing import ManualClock

@@ -11,8 +11,8 @@ import pytest
 from notifier.deliver.outcome import Receipt
 from notifier.deliver.protocol import Operation
 from notifier.incident import Phase
-from notifier.payload import parse
-from notifier.planner import Plan
+from notifier.incident.planner import Plan
+from notifier.ingest.payload import parse
 from notifier.store import Ingest, SqlStore
 from notifier.store.base import Delivered, Doubt, Lease
 from notifier.testing.webhooks import Body, alert, encoded, webhook

@@ -3,7 +3,7 @@
 from typing import Any
 
 from notifier.incident import Identity, identify
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.testing.webhooks import alert, encoded, webhook
 
 BY = ("job", "instance")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from notifier.alerts import Notification
 from notifier.incident import Incident, Phase, Reason, Step, step
 from notifier.incident.step import KEPT_RESOLVED
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.testing.webhooks import Body, alert, encoded, webhook
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

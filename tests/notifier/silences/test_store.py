@@ -8,7 +8,7 @@ from typing import Any
 
 from notifier.deliver.outcome import Receipt
 from notifier.incident import Incident, Quiet, QuietKind, Reason
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.silences.following import Note
 from notifier.silences.links import Action, Signer
 from notifier.silences.store import SilenceStore

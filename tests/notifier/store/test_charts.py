@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from notifier.deliver.outcome import Receipt
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.store import Ingest, SqlStore, charts
 from notifier.store.base import Claim, Delivered, Later, Lease
 from notifier.store.charts import ChartClaim, ChartTask

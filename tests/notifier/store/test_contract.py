@@ -12,8 +12,8 @@ from notifier.deliver.outcome import Receipt
 from notifier.deliver.protocol import Operation
 from notifier.errors import BusyError
 from notifier.incident import Phase, Reason
-from notifier.payload import parse
-from notifier.planner import Plan, Planner, Route
+from notifier.incident.planner import Plan, Planner, Route
+from notifier.ingest.payload import parse
 from notifier.store import Ingest, SqlStore
 from notifier.store.base import (
     Allowance,

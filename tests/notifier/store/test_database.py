@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from notifier.errors import StoreError
-from notifier.planner import Planner
+from notifier.incident.planner import Planner
 from notifier.store import SqlStore, open_store
 from notifier.store.database import open_database
 from notifier.store.migrate import migrate

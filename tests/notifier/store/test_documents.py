@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from notifier.incident import Incident, Phase
-from notifier.payload import parse
-from notifier.planner import Planner
+from notifier.incident.planner import Planner
+from notifier.ingest.payload import parse
 from notifier.store import documents
 from notifier.store.documents import decode, encode
 from notifier.testing.webhooks import alert, encoded, webhook

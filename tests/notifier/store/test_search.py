@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from notifier.incident import Phase, Quiet, QuietKind, Reason
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.silences.store import SilenceStore
 from notifier.store import Ingest, SqlStore
 from notifier.store.search import Cursor, Wanted, search

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from notifier.errors import SlowError
-from notifier.payload import parse
-from notifier.planner import Planner
+from notifier.incident.planner import Planner
+from notifier.ingest.payload import parse
 from notifier.store import Ingest, SqlStore, sql
 from notifier.store.database import open_database
 from notifier.testing.webhooks import alert, encoded, webhook

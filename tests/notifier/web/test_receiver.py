@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from notifier.alerts import Notification
 from notifier.errors import BusyError, StoreError
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.testing.webhooks import alert, encoded, webhook
 from notifier.web import receiver
 

@@ -21,9 +21,9 @@ from notifier.clock import Clock, first_of
 from notifier.deliver.charts import NO_LIBRARY, ChartError, can_draw
 from notifier.deliver.outcome import ChartEnd, Outcome, OutcomeKind
 from notifier.deliver.protocol import Chart, Charting, Operation, Rendered
+from notifier.dispatch.outlet import Outlet
 from notifier.errors import StoreError
 from notifier.instruments import Instruments
-from notifier.outlet import Outlet
 from notifier.render.chart import ChartPlan, chart_plan
 from notifier.store import SqlStore, charts
 from notifier.store.base import Lease

@@ -12,10 +12,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from notifier.alive import Alive, Ping
 from notifier.checking import mistakes
 from notifier.settings import load
 from notifier.testing import ManualClock
+from notifier.watch.alive import Alive, Ping
 from wiltonos_service.secrets import Secret
 
 

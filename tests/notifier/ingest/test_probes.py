@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from notifier.payload import parse
-from notifier.probes import KEPT, without_probes
+from notifier.ingest.payload import parse
+from notifier.ingest.probes import KEPT, without_probes
 from notifier.testing.webhooks import alert, encoded, webhook
 from wiltonos_service.probes import PROBE_ALERT, PROBE_LABEL
 

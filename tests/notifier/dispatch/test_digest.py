@@ -17,18 +17,18 @@ from notifier.deliver.http import open_session
 from notifier.deliver.outcome import Receipt
 from notifier.deliver.pacing import Budgets
 from notifier.deliver.protocol import Operation
-from notifier.digest import ChannelDigest
+from notifier.dispatch.digest import ChannelDigest
+from notifier.dispatch.outlet import Outlet
+from notifier.dispatch.worker import ChannelWorker
+from notifier.incident.planner import Planner, Route
+from notifier.ingest.payload import parse
 from notifier.instruments import Instruments
-from notifier.outlet import Outlet
-from notifier.payload import parse
-from notifier.planner import Planner, Route
 from notifier.render import RenderContext, chat_of
 from notifier.store import Ingest, SqlStore, digests, open_store
 from notifier.store.digests import BY_DIGEST, DigestState, Episode
 from notifier.testing import FakeDiscord, FakeMessage, FakeSlack, ManualClock, answer, cut_after
 from notifier.testing.slack import CHANNEL
 from notifier.testing.webhooks import alert, encoded, webhook
-from notifier.worker import ChannelWorker
 from wiltonos_service.secrets import Secret
 
 KINDS = ("slack", "discord_webhook")

@@ -3,11 +3,11 @@
 import pytest
 
 from notifier.alerts import AlertStatus
-from notifier.announcing import REFUSAL_SECONDS, Announcer
 from notifier.errors import StoreError
 from notifier.settings import Notifier
 from notifier.store import Ingest, SqlStore
 from notifier.testing import ManualClock
+from notifier.watch.announcing import REFUSAL_SECONDS, Announcer
 
 
 class Rig:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from notifier import committing as module
-from notifier.committing import LEAST_ROOM, Committing
 from notifier.errors import StoreError
+from notifier.ingest import committing as module
+from notifier.ingest.committing import LEAST_ROOM, Committing
 from notifier.testing import ManualClock
 from notifier.testing.webhooks import Body, alert, webhook
 

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from notifier.checking import mistakes
 from notifier.cli import notifier
+from notifier.dispatch.templates import ChannelTemplate, Source, check
 from notifier.render import RenderContext
 from notifier.render.template import VARIABLES
 from notifier.settings import load
-from notifier.templates import ChannelTemplate, Source, check
 from notifier.testing.webhooks import alert, encoded, webhook
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

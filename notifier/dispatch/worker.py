@@ -10,18 +10,24 @@ from datetime import timedelta
 import structlog
 
 from notifier import killpoints
-from notifier.attempts import BACKOFF, LEASE_SECONDS, STORE_RETRY_SECONDS, Attempts, Standing
-from notifier.circuit import Circuit
 from notifier.clock import Clock, first_of
 from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
+from notifier.dispatch.attempts import (
+    BACKOFF,
+    LEASE_SECONDS,
+    STORE_RETRY_SECONDS,
+    Attempts,
+    Standing,
+)
+from notifier.dispatch.circuit import Circuit
+from notifier.dispatch.outlet import POSTING, Outlet
+from notifier.dispatch.turns import HANG_SECONDS
 from notifier.errors import StoreError
 from notifier.instruments import Instruments, LimitedBy
-from notifier.outlet import POSTING, Outlet
 from notifier.store.base import SENDING, Allowance, Claim, Lease, Store
 from notifier.traces import OFF, Traces
-from notifier.turns import HANG_SECONDS
 from wiltonos_service.logs import ChangeLog
 
 log = structlog.get_logger(__name__)

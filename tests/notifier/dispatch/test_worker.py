@@ -10,6 +10,7 @@ import pytest
 from notifier.clock import SystemClock
 from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
+from notifier.dispatch.turns import HANG_SECONDS
 from notifier.errors import StoreError
 from notifier.testing import (
     FaultKind,
@@ -23,7 +24,6 @@ from notifier.testing import (
     slack_error,
 )
 from notifier.testing.webhooks import Body, alert, webhook
-from notifier.turns import HANG_SECONDS
 from tests.notifier.conftest import DISCORD, SLACK
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

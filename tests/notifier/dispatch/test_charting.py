@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from notifier import charting
 from notifier.deliver import charts as drawing
 from notifier.deliver import pacing
 from notifier.deliver.charts import ChartError
 from notifier.deliver.outcome import ChartEnd
 from notifier.deliver.pacing import Budget
 from notifier.deliver.protocol import Operation
+from notifier.dispatch import charting
 from notifier.render.chart import ChartPlan
 from notifier.store import charts as stored
 from notifier.testing import answer, hang_before
@@ -385,7 +385,7 @@ async def test_without_the_library_there_is_one_line(
     watch: Callable[..., Any], prometheus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says what to install; messages go as ever."""
-    monkeypatch.setattr("notifier.charting.can_draw", lambda: False)
+    monkeypatch.setattr("notifier.dispatch.charting.can_draw", lambda: False)
     with capture_logs() as lines:
         seen: Watch = await watch()
         await seen.run.post(firing())

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from notifier.alerts import AlertStatus
-from notifier.deadman import DeadMansSwitch
 from notifier.store import SqlStore
 from notifier.testing import ManualClock
 from notifier.testing.webhooks import alert, encoded, webhook
+from notifier.watch.deadman import DeadMansSwitch
 
 TIMEOUT = 180.0
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from notifier.circuit import TOLERATED, Circuit
 from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation
+from notifier.dispatch.circuit import TOLERATED, Circuit
+from notifier.dispatch.settling import REPOSTS, settle, told, worth_telling
 from notifier.incident import Incident
-from notifier.payload import parse
-from notifier.planner import Planner
-from notifier.settling import REPOSTS, settle, told, worth_telling
+from notifier.incident.planner import Planner
+from notifier.ingest.payload import parse
 from notifier.store.base import Claim, Dead, Delivered, Doubt, Later, Settlement
 from notifier.testing.webhooks import Body, alert, encoded, webhook
 

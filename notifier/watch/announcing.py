@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from notifier.alerts import AlertStatus
 from notifier.clock import Clock
-from notifier.own import OwnAlert, own_body, own_notification
 from notifier.settings import Notifier
 from notifier.store import Ingest
 from notifier.store.base import Store
+from notifier.watch.own import OwnAlert, own_body, own_notification
 
 # an announced refusal ends when nothing has been refused for so long
 REFUSAL_SECONDS = 600.0

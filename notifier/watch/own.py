@@ -7,7 +7,7 @@ from enum import StrEnum
 import orjson
 
 from notifier.alerts import Alert, AlertStatus, Notification
-from notifier.planner import ABOUT_CHANNEL, OWN_RECEIVER
+from notifier.incident.planner import ABOUT_CHANNEL, OWN_RECEIVER
 
 
 class OwnAlert(StrEnum):

@@ -14,14 +14,14 @@ from notifier.clock import Clock
 from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation, Rendered
+from notifier.dispatch.outlet import Outlet, marker
+from notifier.dispatch.settling import delivered, settle, told, worth_telling
+from notifier.dispatch.turns import Turn
 from notifier.errors import StoreError
 from notifier.instruments import Instruments, LimitedBy
-from notifier.outlet import Outlet, marker
-from notifier.settling import delivered, settle, told, worth_telling
 from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store
 from notifier.store.digests import BY_DIGEST
 from notifier.traces import OFF, Traces, Trail, ended
-from notifier.turns import Turn
 
 log = structlog.get_logger(__name__)
 

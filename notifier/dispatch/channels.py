@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from notifier.attempts import Standing
 from notifier.building import make_context, make_outlet
 from notifier.clock import Clock
 from notifier.deliver.pacing import Budgets
-from notifier.digest import ChannelDigest
+from notifier.dispatch.attempts import Standing
+from notifier.dispatch.digest import ChannelDigest
+from notifier.dispatch.outlet import Actions
+from notifier.dispatch.turns import Turns
+from notifier.dispatch.worker import Announce, ChannelWorker
 from notifier.instruments import Instruments
-from notifier.outlet import Actions
 from notifier.render import Chat, RenderContext
 from notifier.settings import Channel, Settings
 from notifier.store import SqlStore
 from notifier.traces import Traces
-from notifier.turns import Turns
-from notifier.worker import Announce, ChannelWorker
 from wiltonos_service.settings import Loaded
 
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Protocol
 
 from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
+from notifier.dispatch.templates import ChannelTemplate
+from notifier.dispatch.turns import Turn, Turns
 from notifier.incident import Incident, Reason
 from notifier.render import Chat, RenderContext, render, render_digest, render_reply
 from notifier.render.digest import Figures
 from notifier.store.digests import Contents
-from notifier.templates import ChannelTemplate
-from notifier.turns import Turn, Turns
 
 # what makes a new message each time it is sent
 POSTING = frozenset({Operation.POST, Operation.REPLY})

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import structlog
 
 from notifier import killpoints
-from notifier.attempts import LEASE_SECONDS, Standing
 from notifier.beside import beside
 from notifier.clock import Clock, first_of
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation, Rendered
+from notifier.dispatch.attempts import LEASE_SECONDS, Standing
+from notifier.dispatch.outlet import Outlet
 from notifier.errors import StoreError
 from notifier.instruments import Instruments
-from notifier.outlet import Outlet
 from notifier.store import SqlStore, digests
 from notifier.store.digests import Contents, DigestState, Episode, Waiting
 from notifier.store.instants import to_micros

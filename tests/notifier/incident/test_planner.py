@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from notifier.alerts import AlertStatus
-from notifier.own import OwnAlert, own_notification
-from notifier.payload import parse
-from notifier.planner import Plan, Planner, Route
+from notifier.incident.planner import Plan, Planner, Route
+from notifier.ingest.payload import parse
 from notifier.testing.webhooks import Body, alert, encoded, webhook
+from notifier.watch.own import OwnAlert, own_notification
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROUTES = (Route("all"), Route("critical", {"severity": ("critical", "page"), "team": ("core",)}))

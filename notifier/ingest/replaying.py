@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from notifier.payload import parse
+from notifier.ingest.payload import parse
 from notifier.store.base import Ingest, LetterKind, Store
 
 

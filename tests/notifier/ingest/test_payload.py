@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notifier.alerts import AlertStatus, Notification
 from notifier.errors import PayloadError
-from notifier.payload import UNKNOWN_TIME, _read, _read_closely, parse
+from notifier.ingest.payload import UNKNOWN_TIME, _read, _read_closely, parse
 from notifier.testing.webhooks import alert, encoded, webhook
 
 START = datetime(2026, 11, 23, 7, 29, 42, 835970, tzinfo=UTC)

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from notifier.dispatch.turns import HANG_SECONDS, Turn, Turns
 from notifier.testing.virtual import LoopClock, run_virtually
-from notifier.turns import HANG_SECONDS, Turn, Turns
 
 
 @dataclass(frozen=True, slots=True)
