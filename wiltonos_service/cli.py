@@ -26,6 +26,8 @@ EXTRAS = {
     "dashboards": "stack",
 }
 OURS = ("wiltonos_otel", "wiltonos_service", "notifier")
+# longer than any first sentence: a summary that breaks off says nothing, and lines wrap anyway
+SUMMARY = 200
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -69,7 +71,22 @@ def _explained(error: ModuleNotFoundError, command: str) -> Exception:
     return MissingExtraError(EXTRAS.get(command, "all"), module)
 
 
-class LazyGroup(click.Group):
+class WholeGroup(click.Group):
+    """A group whose help says what each command does in a whole sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their names and summaries."""
+        rows = [(name, self.summary(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def summary(self, ctx: click.Context, name: str) -> str:
+        """First sentence of what a command says of itself."""
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(SUMMARY) if command else ""
+
+
+class LazyGroup(WholeGroup):
     """A group of which some commands are loaded only when they are called.
 
     Args:
@@ -91,15 +108,10 @@ class LazyGroup(click.Group):
         command: click.Command = self._lazy[cmd_name].load()
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Their names and summaries, without loading any."""
-        rows = []
-        for name in self.list_commands(ctx):
-            known = super().get_command(ctx, name)
-            summary = known.get_short_help_str(70) if known else _summary(self._lazy[name])
-            rows.append((name, summary))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+    def summary(self, ctx: click.Context, name: str) -> str:
+        """The same without loading the command."""
+        lazy = self._lazy.get(name)
+        return _summary(lazy) if lazy else super().summary(ctx, name)
 
 
 def _summary(entry: EntryPoint) -> str:
@@ -112,7 +124,7 @@ def _summary(entry: EntryPoint) -> str:
         for node in ast.parse(file.read_text("utf-8")).body if file.is_file() else ():
             if isinstance(node, ast.FunctionDef) and node.name == entry.attr:
                 command = click.Command(entry.name, help=ast.get_docstring(node))
-                return command.get_short_help_str(70)
+                return command.get_short_help_str(SUMMARY)
     return ""
 
 

@@ -9,7 +9,13 @@ import click
 
 from notifier.cli.text import echo_table, harmless
 from notifier.errors import NotifierError
-from wiltonos_service.cli import config_option, json_option, run_async, running_offset_option
+from wiltonos_service.cli import (
+    WholeGroup,
+    config_option,
+    json_option,
+    run_async,
+    running_offset_option,
+)
 from wiltonos_service.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +59,7 @@ def _incident_row(incident: "Document") -> tuple[str, ...]:
     )
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=WholeGroup)
 def dead_letters() -> None:
     """Look at what could not be delivered or understood; try it again or drop it."""
 

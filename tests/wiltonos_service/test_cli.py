@@ -95,6 +95,13 @@ def test_the_list_of_commands_says_what_each_is_for(tmp_path: Path) -> None:
     assert all(rows.values())
 
 
+@pytest.mark.parametrize("group", ["", *sorted(entry_points(group=GROUP).names)])
+def test_no_summary_of_a_command_breaks_off(tmp_path: Path, group: str) -> None:
+    """Help says what each command does in a whole sentence, however long."""
+    done, _ = _run(tmp_path, *group.split(), "--help")
+    assert "..." not in done.stdout.partition("Commands:\n")[2]
+
+
 def test_a_question_about_phi_loads_no_service(tmp_path: Path) -> None:
     """``wt phi`` asks over HTTP; whoever answers has the rest."""
     config = tmp_path / "wiltonos.toml"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_service.cli import config_option
+from wiltonos_service.cli import WholeGroup, config_option
 
 _DIRECTORY = click.option(
     "--directory",
@@ -15,7 +15,7 @@ _DIRECTORY = click.option(
 )
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def dashboards() -> None:
     """Grafana dashboards, generated from the catalogue and the policy."""
 

@@ -2,10 +2,11 @@
 
 import click
 
+from wiltonos_service.cli import WholeGroup
 from wiltonos_service.errors import OperatorError
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def docs() -> None:
     """Reference pages and metric registry, generated from the code."""
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from wiltonos_service.cli import service_options
+from wiltonos_service.cli import WholeGroup, service_options
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def exporter() -> None:
     """Read state files; push, serve and show Φ."""
 

@@ -12,6 +12,7 @@ import click
 from wiltonos_otel.clock import SystemClock
 from wiltonos_otel.longevity.entries import LARGEST_ID
 from wiltonos_service.cli import (
+    WholeGroup,
     config_option,
     json_option,
     run_async,
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _BIDI = dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def longevity() -> None:
     """Record doses, and see them as metrics beside Φ."""
 

@@ -1,7 +1,8 @@
 """How the terminal shows what ``/api/v1/phi`` says. Pure."""
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import compress
+from typing import Any, Literal
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -20,6 +21,17 @@ _BESIDE_LOOPS = 15
 _BARS = "▁▂▃▄▅▆▇█"
 _MS = 1000
 _PRESSURE_COLUMNS = 10
+# what is told of a loop, each with the columns of the terminal from which on there is room for it
+_LOOP_COLUMNS = (
+    ("loop", 0),
+    ("Φ", 0),
+    ("Φ★", 52),
+    ("pressure", 0),
+    ("", 72),
+    ("collapses", 52),
+    ("last", 72),
+)
+_LEFT = ("loop", "", "last")
 _BAND_STYLE = {"in": "green", "below": "red", "above": "red"}
 
 View = dict[str, Any]
@@ -43,7 +55,7 @@ def show(view: View, columns: int = COLUMNS, lines: int = 0) -> RenderableType:
         parts += [_derivatives(view), _sustained(view), Text()]
     if view["loops"]:
         fitting = max(LEAST_LOOPS, lines - _BESIDE_LOOPS) if lines else SHOWN_LOOPS
-        parts += [_loops(view, min(SHOWN_LOOPS, fitting)), Text()]
+        parts += [_loops(view, min(SHOWN_LOOPS, fitting), width), Text()]
     parts.append(_source(view))
     title = "Φ (simulated)" if view.get("simulated") else "Φ"
     return Panel(Group(*parts), title=title, title_align="left", width=width)
@@ -144,17 +156,15 @@ def _sustained(view: View) -> Text:
     return line
 
 
-def _loops(view: View, shown: int) -> Table:
+def _loops(view: View, shown: int, columns: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("loop", no_wrap=True, max_width=20)
-    for name in ("Φ", "Φ★", "pressure"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    table.add_column("collapses", justify="right")
-    table.add_column("last")
+    fitting = [columns >= least for _, least in _LOOP_COLUMNS]
+    for name, _ in compress(_LOOP_COLUMNS, fitting):
+        side: Literal["left", "right"] = "left" if name in _LEFT else "right"
+        table.add_column(name, justify=side, no_wrap=name == "loop", max_width=20)
     limit = view["policy"]["loop_pressure"]
     for loop in view["loops"][:shown]:
-        table.add_row(*_loop(loop, limit, view["now_ms"]))
+        table.add_row(*compress(_loop(loop, limit, view["now_ms"]), fitting))
     left_out = view.get("loops_total", len(view["loops"])) - shown
     if left_out > 0:
         table.add_row(Text(f"and {left_out} more", style="dim"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wiltonos_service.cli import config_option
+from wiltonos_service.cli import WholeGroup, config_option
 from wiltonos_service.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ directory_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def rules() -> None:
     """Alert rules and stack configuration, generated from the policy."""
 

@@ -18,7 +18,7 @@ from wiltonos_otel.errors import WiltonosError
 from wiltonos_otel.sources.check import check_directory
 from wiltonos_otel.sources.simulate import Scenario, Step, simulate
 from wiltonos_otel.sources.writer import Slip, StateWriter, is_real_signal, slips
-from wiltonos_service.cli import config_option, json_option
+from wiltonos_service.cli import WholeGroup, config_option, json_option
 from wiltonos_service.errors import FAILED, OperatorError
 
 MS = 1000
@@ -26,7 +26,7 @@ MS = 1000
 _SLIP_ONE_IN = 4
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def state() -> None:
     """Check the state files, or simulate them."""
 

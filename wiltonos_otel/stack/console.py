@@ -43,8 +43,13 @@ class Speaker:
                 click.echo("\t".join(row))
             return
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
+        for place, column in enumerate(columns):
+            # an address in two lines cannot be clicked; a column of words gives way instead
+            cells = [row[place] for row in rows]
+            whole = all(
+                len(each) * 3 < self.console.width * 2 and " " not in each for each in cells
+            )
+            table.add_column(column, overflow="fold", no_wrap=whole)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.console.print(table)

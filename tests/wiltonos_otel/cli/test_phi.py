@@ -220,3 +220,17 @@ def test_sparkline_rises_with_the_signal() -> None:
     line = sparkline(points, 600_000, 0.69, 0.81)
     assert (line[0], line[-1]) == ("▁", "█")
     assert list(line) == sorted(line)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_a_narrow_terminal_shows_less_and_breaks_no_number(world: World, columns: int) -> None:
+    """Columns that do not fit are left out; what is shown is whole."""
+    world.run_for(3)
+    loop = {"name": "breath", "phi": 0.7228, "phi_star": 0.72, "pressure": 0.0028}
+    view = world.view() | {"loops": [{**loop, "collapses": 12, "last_collapse_ms": None}]}
+    shown = drawn(view, columns)
+    assert "…" not in shown
+    (row,) = (line for line in shown.splitlines() if "breath" in line)
+    assert "0.7228" in row
+    assert "0.0028" in row
+    assert ("12" in row) is (columns > 40)
