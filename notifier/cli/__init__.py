@@ -81,7 +81,7 @@ def check_config(config: Path | None, port_offset: int | None) -> None:
 @click.option("--slack-port", type=int, default=9901, show_default=True)
 @click.option("--discord-port", type=int, default=9902, show_default=True)
 def fakes(slack_port: int, discord_port: int) -> None:
-    """Serve a fake Slack and a fake Discord that keep the real limits, to try things with."""
+    """Serve a fake Slack and a fake Discord that keep the real limits and show what arrives."""
     from notifier.testing import serve_fakes
 
     try:

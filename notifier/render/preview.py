@@ -36,7 +36,12 @@ _DISCORD_RULES = (
 # a character that its escape has made plain, out of reach of the rules above
 _ESCAPED = re.compile(r"\\([\\*_~`|>#\[\]<])")
 _PLAIN_AT = 0xE000
+_HEAD = (
+    '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<link rel="icon" href="data:,">'
+)
 _STYLE = """
+h3{margin:1.2em 0 .4em;color:#4a4b4d;font-size:13px;font-weight:400;overflow-wrap:anywhere}
 body{font:15px/1.45 "Noto Sans","Helvetica Neue",sans-serif;background:#eceff3;margin:24px}
 .message{background:#fff;border-radius:10px;padding:14px 18px;margin:0 0 18px;max-width:640px;
 color:#1d1c1d;box-shadow:0 1px 3px #0002;overflow-wrap:anywhere}
@@ -59,14 +64,29 @@ _BARS = "".join(
 )
 
 
-def preview_page(messages: Mapping[str, tuple[Chat, Mapping[str, Any]]], picture: str = "") -> str:
-    """A page of messages: title → chat and payload; each shows the picture of that address."""
+def preview_page(
+    messages: Mapping[str, tuple[Chat, Mapping[str, Any]]],
+    picture: str = "",
+    *,
+    note: str = "",
+    reload_seconds: int = 0,
+) -> str:
+    """A page of messages.
+
+    Args:
+        messages: title → chat and payload.
+        picture: address of the picture that each shows; "" for none.
+        note: what is said above them.
+        reload_seconds: how often a browser looks again; 0 for never.
+    """
     shown = "".join(
         f"<h3>{html.escape(title)}</h3>{preview(chat, payload, picture)}"
         for title, (chat, payload) in messages.items()
     )
-    head = f'<meta charset="utf-8"><title>Messages</title><style>{_STYLE}{_BARS}</style>'
-    return f"<!doctype html><html><head>{head}</head><body>{shown}</body></html>"
+    said = f"<p>{html.escape(note)}</p>" if note else ""
+    again = f'<meta http-equiv="refresh" content="{reload_seconds}">' if reload_seconds else ""
+    head = f"{_HEAD}{again}<title>Messages</title><style>{_STYLE}{_BARS}</style>"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{said}{shown}</body></html>'
 
 
 def preview(chat: Chat, payload: Mapping[str, Any], picture: str = "") -> str:

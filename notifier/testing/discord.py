@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from notifier.clock import Clock
 from notifier.deliver.protocol import Operation
+from notifier.render.message import Chat
 from notifier.testing.discord_rules import form_errors, is_empty, pings
 from notifier.testing.limits import FixedWindow, SlidingWindow
 from notifier.testing.record import FakeMessage, Version
@@ -67,6 +68,8 @@ class FakeDiscord(FakeServer):
         unversioned: how many requests used the deprecated address without a version.
     """
 
+    chat = Chat.DISCORD
+
     def __init__(
         self,
         clock: Clock | None = None,
@@ -76,7 +79,7 @@ class FakeDiscord(FakeServer):
         invalid_limit: int = 10_000,
     ) -> None:
         super().__init__(clock, enforce_limits=enforce_limits)
-        self.messages: dict[str, list[FakeMessage]] = {each: [] for each in channels}
+        self.messages = {each: [] for each in channels}
         self.hooks: dict[str, FakeHook] = {}
         self.threads: dict[str, bool] = {}
         self.unversioned = 0

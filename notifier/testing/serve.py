@@ -1,7 +1,7 @@
 """Both fakes on fixed ports, for trying a configuration by hand or in somebody's CI."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from notifier.testing.discord import FakeDiscord
 from notifier.testing.slack import FakeSlack
@@ -24,7 +24,7 @@ async def serve_fakes(
         host: where to listen.
         slack_port: port of the fake Slack; 0 takes a free one.
         discord_port: port of the fake Discord; 0 takes a free one.
-        announce: gets each line that tells how to reach them.
+        announce: gets each line of a configuration that names them, and where to look.
         until: ends the serving when it is set.
     """
     slack, discord = FakeSlack(), FakeDiscord()
@@ -43,8 +43,16 @@ async def serve_fakes(
 
 def _lines(slack: FakeSlack, discord: FakeDiscord) -> list[str]:
     channel = next(iter(slack.channels))
+    bot = {"api_url": slack.api_url, "token": slack.token, "channel": channel}
     return [
-        f"Slack bot:       api_url = {slack.api_url}  token = {slack.token}  channel = {channel}",
-        f"Slack webhook:   url = {slack.webhook_url(channel)}",
-        f"Discord webhook: url = {discord.webhook_url()}",
+        "# for wiltonos.toml",
+        *_channel("fake-slack", "slack", bot),
+        *_channel("fake-slack-hook", "slack_webhook", {"url": slack.webhook_url(channel)}),
+        *_channel("fake-discord", "discord_webhook", {"url": discord.webhook_url()}),
+        f"# what arrives: Slack at {slack.base_url}/ , Discord at {discord.base_url}/",
     ]
+
+
+def _channel(name: str, kind: str, keys: Mapping[str, str]) -> list[str]:
+    values = {"name": name, "kind": kind, **keys}
+    return ["[[notifier.channels]]", *(f'{key} = "{value}"' for key, value in values.items()), ""]

@@ -4,28 +4,38 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from aiohttp import web
 
 from notifier.clock import Clock, SystemClock
 from notifier.deliver.protocol import Operation
+from notifier.render.message import Chat
+from notifier.render.preview import preview_page
 from notifier.testing.faults import Fault, FaultKind, Faults
+from notifier.testing.record import FakeMessage
 
 _MAX_BODY = 32 * 1024 * 1024
+_SHOWN = 100
+_RELOAD_SECONDS = 3
 
 
 class FakeServer:
-    """Serves while its ``async with`` block lasts.
+    """Serves while its ``async with`` block lasts; ``/`` shows a person what it holds.
 
     Attributes:
+        chat: which of the chats it is.
+        messages: every message by the id of its place, in order, with its whole history.
         faults: what goes wrong next.
         answers: how many answers of each HTTP status were given.
         clock: the time by which limits are enforced.
         enforce_limits: whether rates are limited at all; sizes always are.
     """
 
+    chat: ClassVar[Chat]
+
     def __init__(self, clock: Clock | None = None, *, enforce_limits: bool = True) -> None:
+        self.messages: dict[str, list[FakeMessage]] = {}
         self.clock: Clock = clock or SystemClock()
         self.enforce_limits = enforce_limits
         self.faults = Faults()
@@ -42,6 +52,7 @@ class FakeServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
         app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_get("/", self._page)
         self._routes(app)
         self._closing.clear()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -73,6 +84,16 @@ class FakeServer:
     def _routes(self, app: web.Application) -> None:
         raise NotImplementedError
 
+    async def _page(self, _request: web.Request) -> web.Response:
+        kept = [each for place in self.messages.values() for each in place if not each.deleted]
+        newest = sorted(kept, key=lambda each: each.history[0].at, reverse=True)[:_SHOWN]
+        page = preview_page(
+            {_titled(each): (self.chat, each.payload) for each in newest},
+            note=f"{self.chat.title()}, as this fake holds it: {_counted(len(kept))}",
+            reload_seconds=_RELOAD_SECONDS,
+        )
+        return web.Response(text=page, content_type="text/html")
+
     async def _exchange(
         self,
         request: web.Request,
@@ -103,6 +124,19 @@ class FakeServer:
         if request.transport is not None:
             request.transport.abort()
         return web.Response(status=499)
+
+
+def _titled(message: FakeMessage) -> str:
+    place = f"{message.channel}, reply to {message.thread}" if message.thread else message.channel
+    edits = {0: "as posted", 1: "edited once"}.get(message.edits, f"edited {message.edits} times")
+    return f"{place}: {message.id}, {edits}"
+
+
+def _counted(messages: int) -> str:
+    if messages == 0:
+        return "nothing yet. What arrives appears here by itself."
+    newest = f", the newest {_SHOWN} below" if messages > _SHOWN else ", the newest first"
+    return f"{messages} message{'' if messages == 1 else 's'}{newest}."
 
 
 def scripted(fault: Fault) -> web.Response:

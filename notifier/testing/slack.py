@@ -9,6 +9,7 @@ from aiohttp import web
 
 from notifier.clock import Clock
 from notifier.deliver.protocol import Operation
+from notifier.render.message import Chat
 from notifier.testing.limits import Bucket, SlidingWindow
 from notifier.testing.record import FakeMessage, Version
 from notifier.testing.server import FakeServer
@@ -105,6 +106,8 @@ class FakeSlack(FakeServer):
         socket: where buttons are pressed.
     """
 
+    chat = Chat.SLACK
+
     def __init__(
         self,
         clock: Clock | None = None,
@@ -121,7 +124,7 @@ class FakeSlack(FakeServer):
         self.hooks_disabled = False
         self.scopes = {"chat:write", "channels:history", "files:write"}
         self.channels = {each: FakeChannel(each, each.lower()) for each in channels}
-        self.messages: dict[str, list[FakeMessage]] = {each: [] for each in channels}
+        self.messages = {each: [] for each in channels}
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.files = FileShelf(self.clock, file_processing_seconds)
         self.socket = SlackSocket(lambda: self.base_url)

@@ -93,8 +93,8 @@ def _fakes() -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen([WT, "notifier", "fakes", *words], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("Discord webhook"):
-            return process, line.partition("url = ")[2].strip()
+        if line.startswith("url = ") and "/api/webhooks/" in line:
+            return process, line.partition("url = ")[2].strip().strip('"')
     pytest.fail("the fakes did not start")
 
 
