@@ -13,9 +13,10 @@ from typing import Any
 from notifier.render.discord import COLOURS, GREEN
 from notifier.render.message import Chat
 
+# no "<" in an address: that is the markup of a rule before
 _SLACK_RULES = (
     (re.compile(r"&lt;!date\^(\d+)\^[^|]*\|([^&]*)&gt;"), r'<time data-seconds="\1">\2</time>'),
-    (re.compile(r"&lt;(https?://[^|&]*(?:&amp;[^|&]*)*)\|([^<]*?)&gt;"), r'<a href="\1">\2</a>'),
+    (re.compile(r"&lt;(https?://[^|&<]*(?:&amp;[^|&<]*)*)\|([^<]*?)&gt;"), r'<a href="\1">\2</a>'),
     (re.compile(r"&lt;!(here|channel|everyone)&gt;"), r"<mark>@\1</mark>"),
     (re.compile(r"&lt;(@[UW]\w+|!subteam\^\w+)&gt;"), r"<mark>\1</mark>"),
     (re.compile(r"`([^`\n]+)`"), r"<code>\1</code>"),
@@ -28,7 +29,7 @@ _DISCORD_RULES = (
         re.compile(r"&lt;t:(-?\d+):\w&gt;"),
         lambda match: f'<time data-seconds="{match[1]}">{_time(match[1])}</time>',
     ),
-    (re.compile(r"\[([^\]\n]+)\]\(&lt;(https?://[^)]*?)&gt;\)"), r'<a href="\2">\1</a>'),
+    (re.compile(r"\[([^\]\n]+)\]\(&lt;(https?://[^)<]*?)&gt;\)"), r'<a href="\2">\1</a>'),
     (re.compile(r"&lt;@(&amp;|!)?(\d+)&gt;"), r"<mark>@\2</mark>"),
     (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
     (re.compile(r"~~(.+?)~~"), r"<s>\1</s>"),

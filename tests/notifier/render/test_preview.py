@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notifier.render import Chat, RenderContext, render
@@ -61,6 +61,8 @@ def read(text: str) -> Reader:
 
 @settings(max_examples=200, deadline=None)
 @given(NASTY)
+@example("[a](<https://x<t:1:R>>)")
+@example("<https://x<!date^1^{time}|x>|a>")
 def test_no_text_becomes_markup_of_its_own(text: str) -> None:
     """Whatever stands in a message, only our own few tags come out, with web addresses."""
     slack = {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]}
