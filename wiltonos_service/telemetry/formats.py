@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-# a comma inside a quoted parameter value separates nothing
-_RANGES = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
-_PARAMETERS = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*")+')
+# a comma inside a quoted parameter value separates nothing; a quote that nobody closes reaches to
+# the end, or whoever sends many of them would have the rest read again from each
+_QUOTED = r'"(?:\\.|[^"\\])*(?:"|\\?\Z)'
+_RANGES = re.compile(rf'(?:[^,"]|{_QUOTED})+', re.DOTALL)
+_PARAMETERS = re.compile(rf'(?:[^;"]|{_QUOTED})+', re.DOTALL)
+# what is beyond is not read: no scraper says so much, and all of it is read on an event loop
+MAX_LENGTH = 8192
 
 
 class Format(Enum):
@@ -89,7 +93,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _parse(header: str) -> Iterator[_Range]:
-    for position, text in enumerate(_RANGES.findall(header)):
+    for position, text in enumerate(_RANGES.findall(header[:MAX_LENGTH])):
         value, *raw = [part.strip() for part in _PARAMETERS.findall(text)] or [""]
         given = dict(_parameter(part) for part in raw)
         kind, _, subtype = value.lower().partition("/")

@@ -1,5 +1,7 @@
 """Content negotiation of ``/metrics``."""
 
+from time import thread_time
+
 import pytest
 
 from wiltonos_service.telemetry.formats import Format, accepts_gzip, negotiate
@@ -73,3 +75,20 @@ def test_scraper_gets_the_format_it_likes_best(accept: str, expected: Format) ->
 def test_gzip_only_where_it_is_wanted(header: str, expected: bool) -> None:
     """As RFC 9110 section 12.5.3 weighs codings."""
     assert accepts_gzip(header) is expected
+
+
+@pytest.mark.parametrize("piece", ['"\\', '"', '";', '",', "a;", "a,"])
+def test_long_headers_are_read_in_no_time(piece: str) -> None:
+    """Whoever may ask for ``/metrics`` must not hold up the event loop that answers."""
+    header = piece * 50_000
+    start = thread_time()
+    negotiate(header[:8000])
+    accepts_gzip(header)
+    assert thread_time() - start < 0.2
+
+
+def test_quote_that_is_never_closed_reaches_to_the_end() -> None:
+    """Not to the next comma, or what a careless client quotes would be taken for a range."""
+    assert negotiate('text/plain;version=1.0.0;x="a,application/openmetrics-text') is (
+        Format.TEXT_1_0_0
+    )
