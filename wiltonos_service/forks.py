@@ -64,12 +64,25 @@ class Unforked:
         )
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold it, after whoever has it and after a fork that waits."""
+    def held(self, seconds: float = -1) -> Iterator[None]:
+        """Hold it, after whoever has it and after a fork that waits.
+
+        Args:
+            seconds: how long to wait for whoever has it; -1 is for ever.
+
+        Raises:
+            TimeoutError: it is still held.
+        """
         with self._turnstile:
             pass
-        with self._lock:
+        # after a fork within, the child has another one
+        lock = self._lock
+        if not lock.acquire(timeout=seconds):
+            raise TimeoutError
+        try:
             yield
+        finally:
+            lock.release()
 
     def _begin(self) -> None:
         self._lock = threading.RLock()

@@ -3,13 +3,19 @@
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 
 from wiltonos_otel.scrape.family import Families, Style
 from wiltonos_service.forks import Unforked, in_child
-from wiltonos_service.telemetry.exposition import Exposition, ScrapeUnavailable
+from wiltonos_service.telemetry.exposition import (
+    PATIENCE_SECONDS,
+    Exposition,
+    ScrapeUnavailable,
+    hanging,
+)
 from wiltonos_service.telemetry.formats import Format, negotiate
 from wiltonos_service.telemetry.garbage import paused
 from wiltonos_service.telemetry.limits import cardinality_limits
@@ -22,7 +28,8 @@ class FastMetricReader(MetricReader):
     """Renders the metrics of a provider as Prometheus or OpenMetrics text.
 
     Safe to call from many threads at once: scrapes that want the same share one collection,
-    others wait for their turn, so that each gets every series exactly once. A fork waits for a
+    others wait for their turn, so that each gets every series exactly once. While a callback
+    hangs, one scrape waits for it, and all others for ``PATIENCE_SECONDS``. A fork waits for a
     scrape that is under way: a child would inherit the locks of the SDK that the scrape holds.
 
     >>> reader = FastMetricReader()
@@ -79,7 +86,8 @@ class FastMetricReader(MetricReader):
             names: families or samples to show; empty shows all.
 
         Raises:
-            ScrapeUnavailable: no provider has this reader yet, or it was shut down.
+            ScrapeUnavailable: no provider has this reader yet, it was shut down, or the scrape
+                before this one hangs.
         """
         key = negotiate(accept), frozenset(names)
         with self._changing:
@@ -87,7 +95,7 @@ class FastMetricReader(MetricReader):
             if under_way is None:
                 mine = self._under_way[key] = Future[Exposition]()
         if under_way is not None:
-            return under_way.result()
+            return _result_of(under_way)
         try:
             exposition = self._render_in_turn(*key)
         except BaseException as error:
@@ -101,8 +109,13 @@ class FastMetricReader(MetricReader):
                 self._under_way.pop(key, None)
 
     def _render_in_turn(self, format_: Format, names: frozenset[str]) -> Exposition:
-        with self._turn.held(), paused():
-            body = self._render_text(names, openmetrics=format_.openmetrics)
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._turn.held(PATIENCE_SECONDS))
+            except TimeoutError:
+                raise hanging() from None
+            with paused():
+                body = self._render_text(names, openmetrics=format_.openmetrics)
         return Exposition(format_.content_type, body)
 
     def _render_text(self, names: frozenset[str], *, openmetrics: bool) -> bytes:
@@ -138,3 +151,10 @@ class FastMetricReader(MetricReader):
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
         """Later scrapes are told that there is nothing any more."""
         self._closed = True
+
+
+def _result_of(under_way: Future[Exposition]) -> Exposition:
+    try:
+        return under_way.result(PATIENCE_SECONDS)
+    except TimeoutError:
+        raise hanging() from None

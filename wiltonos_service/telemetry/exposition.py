@@ -7,6 +7,12 @@ from typing import Protocol
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
+from wiltonos_service.telemetry.garbage import resume
+
+# how long a scrape waits for one before it, whose callbacks may hang: Prometheus' own patience
+# unless somebody changed it (scrape_timeout), and the SDK's with a collection
+PATIENCE_SECONDS = 10.0
+
 # 16 + the window: zlib then writes a gzip header, without a time, so that equal text is equal
 _GZIP = 16 + zlib.MAX_WBITS
 # on 10,000 series a third of the time of the default, at 1.2 times the size
@@ -14,7 +20,15 @@ _LEVEL = 1
 
 
 class ScrapeUnavailable(Exception):  # noqa: N818 - a state, not a mistake
-    """There is nothing to scrape now: no provider yet, or not any more."""
+    """There is nothing to scrape now: no provider yet, not any more, or a callback that hangs."""
+
+
+def hanging() -> ScrapeUnavailable:
+    """What to raise when a scrape has waited for long enough; garbage is collected again."""
+    resume()
+    return ScrapeUnavailable(
+        f"a scrape has been under way for more than {PATIENCE_SECONDS:g} s: a callback hangs"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,13 @@ def paused() -> Iterator[None]:
                 gc.enable()
 
 
+def resume() -> None:
+    """End every pause: what is within one of them hangs, and may do so for ever."""
+    with _lock:
+        if _pauses and _was_enabled:
+            gc.enable()
+
+
 def _resume_in_child() -> None:
     """The thread that would end the pause is the parent's, and so may be the lock."""
     global _lock, _pauses  # noqa: PLW0603 - see above

@@ -1,17 +1,29 @@
 """The WSGI and ASGI applications, behind real servers where the standard library has one."""
 
 import asyncio
+import gc
 import gzip
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.validate import validator
 
 import pytest
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
 
-from wiltonos_otel.scrape import FastMetricReader, make_asgi_app, make_wsgi_app
+from wiltonos_otel.scrape import (
+    FastMetricReader,
+    ScrapeUnavailable,
+    make_asgi_app,
+    make_wsgi_app,
+    reader,
+)
+from wiltonos_otel.scrape.apps import AsgiApp
+from wiltonos_service.telemetry import exposition, renderings
 
 
 class Quiet(WSGIRequestHandler):
@@ -58,7 +70,9 @@ def test_wsgi_has_no_body_for_head_and_refuses_post(wsgi: HTTPConnection) -> Non
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
-async def call(reader: FastMetricReader, **scope: Any) -> tuple[int, dict[bytes, bytes], bytes]:
+async def call(
+    reader: FastMetricReader, app: AsgiApp | None = None, **scope: Any
+) -> tuple[int, dict[bytes, bytes], bytes]:
     """Ask the ASGI application as a server would."""
     sent: list[dict[str, Any]] = []
 
@@ -69,7 +83,7 @@ async def call(reader: FastMetricReader, **scope: Any) -> tuple[int, dict[bytes,
         return {"type": "http.request"}
 
     given = {"type": "http", "method": "GET", "headers": [], "query_string": b"", **scope}
-    await make_asgi_app(reader)(given, receive, send)
+    await (app or make_asgi_app(reader))(given, receive, send)
     start, body = sent
     return start["status"], dict(start["headers"]), body["body"]
 
@@ -100,3 +114,73 @@ async def test_asgi_says_what_it_cannot_do(both: Any) -> None:
     both.provider.shutdown()
     status, _, body = await call(both.fast)
     assert (status, body) == (503, b"the metrics were shut down\n")
+
+
+class Hanging:
+    """A callback that hangs until it is let go.
+
+    Args:
+        provider: whose collections call it.
+    """
+
+    def __init__(self, provider: MeterProvider) -> None:
+        self.called, self.let_go = threading.Event(), threading.Event()
+        provider.get_meter("a").create_observable_gauge("g", [self.read])
+
+    def read(self, _options: CallbackOptions) -> list[Observation]:
+        """Hang."""
+        self.called.set()
+        self.let_go.wait(20)
+        return [Observation(1)]
+
+
+@pytest.fixture
+def hanging(both: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
+    """A callback of the provider that hangs, and scrapes that have little patience with it."""
+    for module in (exposition, renderings, reader):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    callback = Hanging(both.provider)
+    yield callback
+    callback.let_go.set()
+
+
+async def test_asgi_takes_one_thread_while_a_callback_hangs(both: Any, hanging: Hanging) -> None:
+    """Whoever asks gets an answer, and the threads that a service shares are left to it."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(2) as executor:
+        loop.set_default_executor(executor)
+        app = make_asgi_app(both.fast)
+        names = (b"", b"name[]=g", b"name[]=h", b"name[]=i")
+        answers = await asyncio.gather(*(call(both.fast, app, query_string=n) for n in names))
+        assert {status for status, _, _ in answers} == {503}
+        assert b"a callback hangs" in answers[0][2]
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
+        hanging.let_go.set()
+        assert (await call(both.fast, app))[0] == 200
+
+
+def test_threads_get_an_answer_while_a_callback_hangs(both: Any, hanging: Hanging) -> None:
+    """The same scrape or another one; when the callback returns, so do the metrics."""
+    first = threading.Thread(target=both.fast.render)
+    first.start()
+    assert hanging.called.wait(5)
+    for names in ([], ["g"]):
+        with pytest.raises(ScrapeUnavailable, match="a callback hangs"):
+            both.fast.render(names=names)
+    hanging.let_go.set()
+    first.join()
+    assert b"g 1.0" in both.fast.render().body
+
+
+def test_garbage_is_collected_again_while_a_callback_hangs(both: Any, hanging: Hanging) -> None:
+    """A hanging callback must not fill the memory of a service with what nobody uses."""
+    first = threading.Thread(target=both.fast.render)
+    first.start()
+    assert hanging.called.wait(5)
+    assert not gc.isenabled()
+    with pytest.raises(ScrapeUnavailable):
+        both.fast.render()
+    assert gc.isenabled()
+    hanging.let_go.set()
+    first.join()
+    assert gc.isenabled()
