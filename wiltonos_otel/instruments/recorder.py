@@ -73,7 +73,7 @@ class Recorder:
         try:
             phi = float(phi)
             phi_star = None if phi_star is None else float(phi_star)
-        except (TypeError, ValueError, OverflowError):
+        except Exception:  # noqa: BLE001 - a type of somebody else raises what it likes
             self._refused(Refusal.NON_FINITE)
             return
         before = self._newest.get(loop, 0)
@@ -93,6 +93,6 @@ def _whole(count: object) -> int | None:
     """A whole number of at least 0, of whichever type (numpy has its own), or None."""
     try:
         whole = index(count)  # type: ignore[arg-type]
-    except TypeError:
+    except Exception:  # noqa: BLE001 - a type of somebody else raises what it likes
         return None
     return whole if whole >= 0 else None
