@@ -8,9 +8,11 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+from wiltonos_otel.arguments import MAX_LOOPS, STALE_AFTER_SECONDS
 from wiltonos_otel.errors import OptionsError
 from wiltonos_otel.policy import Policy
 from wiltonos_service.telemetry.protocol import default_endpoint
@@ -31,11 +33,15 @@ class Options:
         otlp_endpoint: base URL of an OTLP/HTTP receiver.
         export_interval_seconds: seconds between two pushes.
         policy: the coherence policy.
+        stale_after_seconds: age at which a value that was set stops counting.
+        max_loops: how many names of loops there may be.
     """
 
     otlp_endpoint: str
     export_interval_seconds: float
     policy: Policy
+    stale_after_seconds: float = STALE_AFTER_SECONDS
+    max_loops: int = MAX_LOOPS
 
 
 def resolve(
@@ -43,6 +49,8 @@ def resolve(
     otlp_endpoint: str | None = None,
     export_interval_seconds: float | None = None,
     policy: Policy | None = None,
+    stale_after_seconds: float | None = None,
+    max_loops: int | None = None,
     config: str | Path | None = None,
     environ: Mapping[str, str],
 ) -> Options:
@@ -52,11 +60,13 @@ def resolve(
         otlp_endpoint: the argument, if given.
         export_interval_seconds: the argument, if given.
         policy: the argument, if given.
+        stale_after_seconds: the argument, if given.
+        max_loops: the argument, if given.
         config: a configuration file; None takes ``WILTONOS_CONFIG``, else ``./wiltonos.toml``.
         environ: the environment.
 
     Raises:
-        OptionsError: a file or a value is wrong.
+        OptionsError: an argument, a file or a value is wrong.
         PolicyError: the policy contradicts itself.
     """
     file = _read(config, environ)
@@ -79,10 +89,14 @@ def resolve(
         ("OTEL_METRIC_EXPORT_INTERVAL", environ.get("OTEL_METRIC_EXPORT_INTERVAL"), 0.001),
         ("[telemetry] export_interval_seconds", telemetry.get("export_interval_seconds"), 1.0),
     )
+    stale_after = _first(("stale_after_seconds", stale_after_seconds, 1.0))
+    loops = _first(("max_loops", max_loops, 1.0))
     return Options(
         otlp_endpoint=str(endpoint),
         export_interval_seconds=DEFAULT_INTERVAL_SECONDS if interval is None else interval,
         policy=policy or _policy({**file.get("coherence", {}), **_policy_variables(environ)}),
+        stale_after_seconds=STALE_AFTER_SECONDS if stale_after is None else stale_after,
+        max_loops=MAX_LOOPS if loops is None else ceil(loops),
     )
 
 
@@ -117,7 +131,7 @@ def _first(*candidates: tuple[str, Any, float]) -> float | None:
         except (TypeError, ValueError):
             number = 0.0
         if not 0 < number < float("inf"):
-            raise OptionsError(f"{name} = {value!r} is no positive number; correct it")
+            raise OptionsError(f"{name} = {value!r} is no positive, finite number; correct it")
         return number
     return None
 

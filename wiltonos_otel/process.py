@@ -144,7 +144,7 @@ def configure(
         handle_sigterm: deliver on SIGTERM, unless the process handles it by itself.
 
     Raises:
-        OptionsError: the environment or the file states something wrong.
+        OptionsError: an argument, the environment or the file states something wrong.
         PolicyError: the policy contradicts itself.
     """
     _configure(
@@ -175,6 +175,8 @@ def _configure(asked: Arguments) -> None:
             otlp_endpoint=asked.otlp_endpoint,
             export_interval_seconds=asked.export_interval_seconds,
             policy=asked.policy,
+            stale_after_seconds=asked.stale_after_seconds,
+            max_loops=asked.max_loops,
             config=asked.config,
             environ=os.environ,
         )
@@ -188,8 +190,8 @@ def _configure(asked: Arguments) -> None:
             _hook_exit(asked.handle_sigterm)
         elif asked.concerns_provider():
             log.warning("there is a MeterProvider: its resource, endpoint and interval stay")
-        _process.max_loops = asked.max_loops
-        _register(provider, options.policy, asked.stale_after_seconds)
+        _process.max_loops = options.max_loops
+        _register(provider, options.policy, options.stale_after_seconds)
         _process.asked, _process.said_too_late = asked, False
         _process.in_force = {**in_force, "policy": options.policy, "meter_provider": provider}
 

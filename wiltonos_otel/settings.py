@@ -21,6 +21,7 @@ from wiltonos_service.settings import (
 )
 
 MILLISECONDS = 1000.0
+YEAR_SECONDS = 365 * 24 * 3600.0
 
 
 class Coherence(Table):
@@ -62,7 +63,7 @@ class Directory(Table):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
     state_dir: Path
-    stale_after_seconds: float | None = Field(default=None, gt=0)
+    stale_after_seconds: float | None = Field(default=None, gt=0, le=YEAR_SECONDS)
 
 
 class Source(Table):
@@ -75,7 +76,7 @@ class Source(Table):
     """
 
     state_dir: Path = Path("state")
-    stale_after_seconds: float = Field(default=60, gt=0)
+    stale_after_seconds: float = Field(default=60, gt=0, le=YEAR_SECONDS)
     directories: tuple[Directory, ...] = ()
 
     @model_validator(mode="after")
@@ -102,7 +103,7 @@ class Telemetry(Table):
     """
 
     otlp_endpoint: StackUrl = "http://127.0.0.1:4318"
-    export_interval_seconds: float = Field(default=1, gt=0)
+    export_interval_seconds: float = Field(default=1, gt=0, le=YEAR_SECONDS)
     traces: bool = False
     traces_endpoint: str = ""
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 import wiltonos_otel
-from wiltonos_otel.testing import Metrics, read_points
+from wiltonos_otel.testing import Metrics, read_points, recorded_metrics
 from wiltonos_service.telemetry.testing import OtlpReceiver, otlp_receiver
 
 RATIO = "wiltonos.quantum_coherence.ratio"
@@ -165,6 +165,60 @@ def test_what_is_no_count_is_refused_and_costs_the_others_nothing(
     assert points["wiltonos.collapse.operations", (("loop", "careless"),)] == 5
     key = (("reason", "bad_collapses"), ("source", "handles"))
     assert points["wiltonos.source.errors", key] == 1
+
+
+class Odd:
+    """A value of a library that raises what it likes, as a tensor of two elements does."""
+
+    def __float__(self) -> float:
+        """Raise."""
+        raise RuntimeError("two elements")
+
+    def __index__(self) -> int:
+        """Raise."""
+        raise RuntimeError("two elements")
+
+
+def test_value_that_raises_is_counted_and_costs_the_others_nothing(
+    wiltonos_metrics: Metrics,
+) -> None:
+    """What was set and told before and after it is all there at the first collection."""
+    loop = wiltonos_otel.loop("odd")
+    wiltonos_otel.coherence.set(0.75)
+    loop.collapsed(2)
+    loop.set(Odd())  # type: ignore[arg-type]
+    loop.collapsed(Odd())  # type: ignore[arg-type]
+    wiltonos_otel.loop("even").set(0.7)
+    loop.collapsed(3)
+    points = wiltonos_metrics.points()
+    assert points[RATIO, ()] == 0.75
+    assert points["wiltonos.loop.quantum_coherence", (("loop", "even"),)] == 0.7
+    assert points["wiltonos.collapse.operations", (("loop", "odd"),)] == 5
+    for reason in ("non_finite", "bad_collapses"):
+        key = (("reason", reason), ("source", "handles"))
+        assert points["wiltonos.source.errors", key] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stale_after_seconds", float("inf")),
+        ("stale_after_seconds", float("nan")),
+        ("stale_after_seconds", -1),
+        ("stale_after_seconds", "soon"),
+        ("max_loops", 0),
+        ("max_loops", "many"),
+    ],
+)
+def test_wrong_argument_is_one_line_that_names_it(name: str, value: Any) -> None:
+    """And nothing is in force: the next call counts."""
+    provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    with pytest.raises(wiltonos_otel.OptionsError, match=f"^{name} = .*correct it$"):
+        wiltonos_otel.configure(meter_provider=provider, **{name: value})
+    with recorded_metrics() as metrics:
+        wiltonos_otel.coherence.set(0.75)
+        assert metrics.value(RATIO) == 0.75
+    provider.shutdown()
 
 
 def test_handles_do_nothing_before_configure() -> None:

@@ -63,6 +63,8 @@ def test_offset_that_leaves_the_port_range_is_wrong_usage() -> None:
         (f"a = {'[' * 5000}", "nested too deeply"),
         ("[coherence]\nmax_rate_per_minute = 2.4\n", r"2.4/60 × 30 = 1.2"),
         ('[exporter]\nlisten = "9464"\n', "is not host:port"),
+        ("[source]\nstale_after_seconds = inf\n", r"\[source\] stale_after_seconds: .*less than"),
+        ("[telemetry]\nexport_interval_seconds = inf\n", "export_interval_seconds: .*less than"),
     ],
 )
 def test_a_wrong_file_is_named_with_key_and_fix(tmp_path: Path, text: str, says: str) -> None:

@@ -42,6 +42,7 @@ from wiltonos_service.telemetry.push import Prepare, PushHealth, Queue, Queueing
 from wiltonos_service.telemetry.standard import (
     CONSOLE,
     Exporters,
+    check_endpoint,
     metrics_exporters,
     metrics_url,
     preferred_aggregation,
@@ -192,8 +193,10 @@ class Telemetry:
         done: list[bool] = []
 
         def deliver() -> None:
+            lost = self._lost()
             self._collect()
-            done.append(self.push is None or self.push.flush(seconds))
+            delivered = self.push is None or self.push.flush(seconds)
+            done.append(delivered and self._lost() == lost)
 
         bounded(deliver, seconds)
         return done == [True]
@@ -212,6 +215,9 @@ class Telemetry:
             self._ticker.end(end, seconds)
         else:
             bounded(end, seconds)
+
+    def _lost(self) -> int:
+        return self.push.health().lost if self.push else 0
 
     def _collect(self) -> None:
         if self._ticker:
@@ -288,6 +294,7 @@ def _queue(push: Push) -> Queue[MetricsData]:
 
 def _sender(push: Push) -> Sender[MetricsData]:
     protocol = push.protocol or protocol_of(os.environ)
+    check_endpoint(push.endpoint, protocol)
     files = check_files(os.environ, "METRICS")
     seconds = timeout_of(os.environ, "METRICS", push.timeout_seconds)
     if protocol == HTTP:

@@ -19,7 +19,7 @@ from wiltonos_service.telemetry.provider import (
     grpc_transport,
 )
 from wiltonos_service.telemetry.push import PushHealth, Queue
-from wiltonos_service.telemetry.standard import sdk_disabled, timeout_of
+from wiltonos_service.telemetry.standard import check_endpoint, sdk_disabled, timeout_of
 from wiltonos_service.telemetry.transport import Sender
 
 Spans = Sequence[ReadableSpan]
@@ -88,7 +88,7 @@ def make_tracing(identity: Identity, push: TracePush) -> Tracing | None:
     """Tracing, unless ``OTEL_SDK_DISABLED`` forbids it or there is nowhere to push to.
 
     Raises:
-        SettingsError: the protocol is none that can be spoken here.
+        SettingsError: the protocol is none that can be spoken here, or the address is none.
     """
     if sdk_disabled(os.environ) or not (push.url or push.endpoint):
         return None
@@ -111,6 +111,7 @@ class _QueueingSpans(SpanExporter):
 
 def _sender(push: TracePush) -> Sender[Spans]:
     protocol = protocol_of(os.environ, "TRACES")
+    check_endpoint(push.url or push.endpoint, protocol)
     files = check_files(os.environ, "TRACES")
     seconds = timeout_of(os.environ, "TRACES", push.timeout_seconds)
     if protocol == HTTP:

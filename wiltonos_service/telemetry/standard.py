@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.metrics import Histogram
 from opentelemetry.sdk.metrics.view import Aggregation, ExponentialBucketHistogramAggregation
 
 from wiltonos_service.errors import SettingsError
+from wiltonos_service.redaction import redact
 from wiltonos_service.telemetry.otlp import signal_url
-from wiltonos_service.telemetry.protocol import NAMED, OTLP, exporter_names
+from wiltonos_service.telemetry.protocol import GRPC, NAMED, OTLP, exporter_names
 
 EXPONENTIAL = "base2_exponential_bucket_histogram"
 CONSOLE = "console"
@@ -57,6 +59,31 @@ def metrics_url(endpoint: str, environ: Mapping[str, str]) -> str:
     """
     of_metrics = environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
     return endpoint if endpoint == of_metrics else signal_url(endpoint)
+
+
+def check_endpoint(endpoint: str, protocol: str) -> None:
+    """Refuse an address of a receiver that no push can ever reach.
+
+    Args:
+        endpoint: base or full URL; for gRPC a target like ``host:4317`` as well.
+        protocol: the one that is spoken there.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    bare = protocol == GRPC and "//" not in endpoint
+    try:
+        url = urlsplit(f"http://{endpoint}" if bare else endpoint)
+        # a port that is none raises as well
+        good = url.scheme in ("http", "https") and url.hostname and (url.port or 1)
+    except ValueError:
+        good = None
+    if not good or " " in endpoint:
+        port = 4317 if protocol == GRPC else 4318
+        raise SettingsError(
+            f"OTLP endpoint {redact(endpoint)!r} is no address of a receiver; "
+            f"write it like http://127.0.0.1:{port}"
+        )
 
 
 def timeout_of(environ: Mapping[str, str], signal: str, default_seconds: float) -> float:

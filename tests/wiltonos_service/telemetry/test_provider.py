@@ -323,3 +323,15 @@ def test_garbage_waits_for_a_collection_where_that_is_wanted(
     telemetry.shutdown()
     assert set(seen) == {not pause}
     assert gc.isenabled()
+
+
+def test_flush_says_that_a_collection_could_not_be_sent(
+    receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is left to deliver, and yet nothing was delivered."""
+    telemetry = Telemetry(IDENTITY, push=Push(receiver.endpoint, 3600))
+    counter = telemetry.provider.get_meter("test").create_counter("hits")
+    counter.add(1 << 70)
+    assert not telemetry.flush()
+    telemetry.shutdown()
+    assert "are lost: the batch cannot be encoded" in caplog.text

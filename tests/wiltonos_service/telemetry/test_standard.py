@@ -1,9 +1,12 @@
 """The standard variables that no stock exporter reads for us."""
 
+from contextlib import nullcontext
+
 import pytest
 
+from wiltonos_service.errors import SettingsError
 from wiltonos_service.telemetry.protocol import default_endpoint, protocol_of
-from wiltonos_service.telemetry.standard import Exporters, metrics_exporters
+from wiltonos_service.telemetry.standard import Exporters, check_endpoint, metrics_exporters
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,38 @@ def test_protocol_is_what_the_exporter_is_named_after(
     assert protocol_of(environ) == protocol
     port = 4317 if protocol == "grpc" else 4318
     assert default_endpoint(environ) == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "protocol", "is_one"),
+    [
+        ("http://127.0.0.1:4318", "http/protobuf", True),
+        ("https://collector.example/v1/metrics", "http/protobuf", True),
+        ("HTTP://[::1]:4318", "http/protobuf", True),
+        ("localhost:4318", "http/protobuf", False),
+        ("collector", "http/protobuf", False),
+        ("grpc://collector:4317", "http/protobuf", False),
+        ("http://", "http/protobuf", False),
+        ("http://:4318", "http/protobuf", False),
+        ("http://[::1", "http/protobuf", False),
+        ("http://collector:99999", "http/protobuf", False),
+        ("http://the collector:4318", "http/protobuf", False),
+        ("localhost:4317", "grpc", True),
+        ("https://collector:4317", "grpc", True),
+        ("unix:///run/collector", "grpc", False),
+        ("localhost:port", "grpc", False),
+    ],
+)
+def test_address_that_no_push_can_reach_is_refused(
+    endpoint: str, protocol: str, is_one: bool
+) -> None:
+    """At the start and in one line, rather than tried again each second for ever."""
+    with nullcontext() if is_one else pytest.raises(SettingsError, match="write it like http://"):
+        check_endpoint(endpoint, protocol)
+
+
+def test_password_in_a_wrong_address_is_not_shown() -> None:
+    """The line ends in a log."""
+    with pytest.raises(SettingsError) as caught:
+        check_endpoint("http://me:hunter2@:4318", "http/protobuf")
+    assert "hunter2" not in str(caught.value)
