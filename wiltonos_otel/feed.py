@@ -1,6 +1,5 @@
 """Feeds what the state files say to the signal and its instruments."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +7,9 @@ from pathlib import Path
 from wiltonos_otel.instruments.coherence import CoherenceInstruments
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.phi import Refusal
+from wiltonos_otel.sources.document import says_simulated
 from wiltonos_otel.sources.files import STATE_FILE, read_file
 from wiltonos_otel.sources.reasons import Reason
-
-# how a simulator marks what it writes
-MARK = "simulated"
 
 
 class SignalFeed:
@@ -65,13 +62,9 @@ class SignalFeed:
         """Nothing is counted: the source says it in its log."""
 
 
-def says_simulated(directory: Path) -> bool | None:
+def is_simulated(directory: Path) -> bool | None:
     """Whether the state file says that it is made up; None where it says nothing readable."""
     found = read_file(directory / STATE_FILE)
     if found is None or not isinstance(found.content, bytes):
         return None
-    try:
-        keys = json.loads(found.content)
-    except (ValueError, RecursionError):
-        return None
-    return keys.get(MARK) is True if isinstance(keys, dict) else None
+    return says_simulated(found.content)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from wiltonos_otel.clock import Clock
-from wiltonos_otel.feed import SignalFeed, says_simulated
+from wiltonos_otel.feed import SignalFeed, is_simulated
 from wiltonos_otel.instruments.coherence import CoherenceInstruments
 from wiltonos_otel.instruments.signal import Signal
 from wiltonos_otel.policy import Policy
@@ -55,7 +55,7 @@ class Followed:
 
     def look_whether_simulated(self) -> None:
         """Read what the state file says of itself; what cannot be read changes nothing."""
-        says = says_simulated(self.location)
+        says = is_simulated(self.location)
         self._says_simulated = self._says_simulated if says is None else says
 
     async def follow(self) -> None:

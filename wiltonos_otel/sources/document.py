@@ -3,6 +3,7 @@
 ``examine`` finds all reasons; a running exporter needs one, and quickly.
 """
 
+import json
 from dataclasses import dataclass
 
 from wiltonos_otel.sources import keys as key
@@ -42,6 +43,15 @@ class LoopSample:
     phi_star: float | None = None
     collapses: int | None = None
     timed: bool = True
+
+
+def says_simulated(content: bytes) -> bool | None:
+    """Whether the text says that it is made up; None where it is no JSON object."""
+    try:
+        keys = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return keys.get(key.SIMULATED) is True if isinstance(keys, dict) else None
 
 
 def parse_state(content: bytes, mtime_ms: int, now_ms: int) -> StateSample | Bad:

@@ -30,6 +30,12 @@ def to_unix_ms(stated: float | str) -> int | None:
     return round(stated * 1_000_000) // 1000
 
 
+def format_rfc3339(time_ms: int) -> str:
+    """Unix milliseconds as RFC 3339 in UTC."""
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03}Z"
+
+
 def _from_text(text: str) -> int | None:
     match = _rfc3339.match(text)
     if match is None or text.endswith("\n"):

@@ -1,17 +1,19 @@
 """Writes state files as WiltonOS does, and as a careless program would."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from wiltonos_otel.errors import WiltonosError
-from wiltonos_otel.sources.files import LOOPS_DIRECTORY, MAX_BYTES, STATE_FILE, SUFFIX
+from wiltonos_otel.sources.document import says_simulated
+from wiltonos_otel.sources.files import LOOPS_DIRECTORY, MAX_BYTES, STATE_FILE, SUFFIX, read_file
 from wiltonos_otel.sources.keys import SIMULATED, STATE_SCHEMA
 from wiltonos_otel.sources.simulate import Step
+from wiltonos_otel.sources.timestamps import format_rfc3339
 
 _HOUR_SECONDS = 3600
 
@@ -55,11 +57,11 @@ class StateWriter:
 
     def write(self, step: Step, time_ms: int) -> None:
         """Write Φ and every loop as of ``time_ms`` (Unix time in milliseconds)."""
-        keys = {"schema": STATE_SCHEMA, "timestamp": _rfc3339(time_ms), "phi": step.phi}
+        keys = {"schema": STATE_SCHEMA, "timestamp": format_rfc3339(time_ms), "phi": step.phi}
         self._put(self._directory / STATE_FILE, _to_json({**keys, SIMULATED: True}))
         for name, loop in step.loops.items():
             own = {
-                "timestamp": _rfc3339(time_ms),
+                "timestamp": format_rfc3339(time_ms),
                 "phi": loop.phi,
                 "phi_star": loop.phi_star,
                 "collapses": loop.collapses,
@@ -73,21 +75,20 @@ class StateWriter:
         if slip in _CONTENTS:
             self._put(path, _CONTENTS[slip](step.phi, time_ms))
             return
-        _clear(path)
-        if slip is Slip.DIRECTORY:
-            path.mkdir()
-        elif slip is Slip.DANGLING_LINK:
-            path.symlink_to("gone.json")
+        with _writable(path):
+            _clear(path)
+            if slip is Slip.DIRECTORY:
+                path.mkdir()
+            elif slip is Slip.DANGLING_LINK:
+                path.symlink_to("gone.json")
 
     def _put(self, path: Path, content: bytes) -> None:
         beside = path.with_name(f".{path.name}.tmp")
-        try:
+        with _writable(path):
             beside.write_bytes(content)
             if path.is_dir():
                 _clear(path)
             beside.replace(path)
-        except OSError as error:
-            raise WiltonosError(f"{path}: {error.strerror}; make it writable") from None
 
 
 def slips(seed: int) -> Random:
@@ -97,14 +98,18 @@ def slips(seed: int) -> Random:
 
 def is_real_signal(directory: Path, now_ms: int, stale_after_ms: int) -> bool:
     """Whether something else than the simulator wrote Φ there lately."""
-    path = directory / STATE_FILE
-    try:
-        age_ms = now_ms - path.stat().st_mtime_ns // 1_000_000
-        keys = json.loads(path.read_bytes()[:MAX_BYTES])
-    except (OSError, ValueError):
+    found = read_file(directory / STATE_FILE)
+    if found is None or not isinstance(found.content, bytes):
         return False
-    simulated = isinstance(keys, dict) and keys.get(SIMULATED) is True
-    return not simulated and age_ms < stale_after_ms
+    return says_simulated(found.content) is False and now_ms - found.mtime_ms < stale_after_ms
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WiltonosError(f"{path}: {error.strerror}; make it writable") from None
 
 
 def _clear(path: Path) -> None:
@@ -118,13 +123,8 @@ def _to_json(keys: dict[str, Any]) -> bytes:
     return json.dumps(keys, separators=(",", ":")).encode()
 
 
-def _rfc3339(time_ms: int) -> str:
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03}Z"
-
-
 def _state(phi: float, time_ms: int, **more: Any) -> bytes:
-    return _to_json({"timestamp": _rfc3339(time_ms), "phi": phi, SIMULATED: True, **more})
+    return _to_json({"timestamp": format_rfc3339(time_ms), "phi": phi, SIMULATED: True, **more})
 
 
 _CONTENTS: dict[Slip, Callable[[float, int], bytes]] = {

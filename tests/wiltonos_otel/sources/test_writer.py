@@ -1,6 +1,7 @@
 """What the simulator writes is what the source reads, or refuses for the reason intended."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,23 @@ def test_real_signal_is_recognised(tmp_path: Path) -> None:
     assert not is_real_signal(tmp_path, now_ms + 120_000, 60_000)
     StateWriter(tmp_path).write(STEP, now_ms)
     assert not is_real_signal(tmp_path, now_ms, 60_000)
+
+
+def test_what_nobody_can_read_is_no_real_signal(tmp_path: Path) -> None:
+    """Brackets without end, and a pipe that nobody writes to: to wait for it is for ever."""
+    file, now_ms = tmp_path / "quantum_state.json", SystemClock().now_ms()
+    file.write_text("[" * 200_000)
+    assert not is_real_signal(tmp_path, now_ms, 60_000)
+    file.unlink()
+    os.mkfifo(file)
+    assert not is_real_signal(tmp_path, now_ms, 60_000)
+
+
+def test_slip_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """A directory in the place of the file that holds something stays, and is named."""
+    (tmp_path / "quantum_state.json" / "kept").mkdir(parents=True)
+    with pytest.raises(WiltonosError, match=r"quantum_state\.json: Directory not empty"):
+        StateWriter(tmp_path).slip(Slip.VANISHED, STEP, 0)
 
 
 def test_place_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
