@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -136,6 +137,10 @@ def wt() -> None:
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Run ``wt`` and exit: 0 done, 1 it failed, 2 wrong usage. A user's mistake is one line."""
+    for stream in (sys.stdout, sys.stderr):
+        # what a terminal cannot show, such as Φ in Latin-1, is a ? and no failure
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = wt.main(args=arguments, prog_name="wt", standalone_mode=False)
     except click.exceptions.Abort:

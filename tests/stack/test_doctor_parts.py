@@ -151,8 +151,9 @@ def test_addresses_are_urls_and_the_endpoint_may_be_whole() -> None:
     assert pipe is not None
     assert pipe.url("otlp_http") == "http://h:4318"
     assert pipe_at(Site(), {}) is None
-    with pytest.raises(UsageError, match="--prometheus-url"):
-        pipe_at(Site(prometheus_url="file:///etc/passwd"), {})
+    for wrong in ("file:///etc/passwd", "localhost:9090", "http://[::1", "http://h:99999"):
+        with pytest.raises(UsageError, match="--prometheus-url"):
+            pipe_at(Site(prometheus_url=wrong), {})
 
 
 def test_headers_of_the_endpoint_are_those_of_the_sdk() -> None:

@@ -138,7 +138,8 @@ async def _watch(reader: Reader) -> None:
 
     view = await reader.read()
     console = Console()
-    if not console.is_terminal:
+    # a dumb terminal cannot take back what it shows
+    if not console.is_terminal or console.is_dumb_terminal:
         await _watch_lines(reader)
         return
     shown = show(view, console.width, console.height)

@@ -4,7 +4,7 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +92,10 @@ def backfill(
     """
     from wiltonos_otel.settings import load
     from wiltonos_otel.sources.history import openmetrics, read_history
+    from wiltonos_otel.sources.timestamps import format_rfc3339
 
+    if output.exists() and output.samefile(history):
+        raise click.UsageError("--output is HISTORY itself; name another file")
     policy = load(config=config).settings.policy
     with history.open("rb") as lines:
         found = read_history(lines, SystemClock().now_ms())
@@ -102,11 +105,26 @@ def backfill(
         raise OperatorError(f"{history} holds no sample; give one JSON object a line")
     labels = {"job": job, "instance": instance}
     begin, end = (None if at is None else _unix_ms(at) for at in (since, until))
-    text = openmetrics(found.samples, policy, labels, begin or 0, end)
-    with output.open("w", encoding="utf-8") as file:
-        file.writelines(text)
-    click.echo(f"{output}: from {len(found.samples)} samples; now, with the data of Prometheus:")
+    count = sum((begin or 0) <= at and (end is None or at < end) for at, _ in found.samples)
+    if not count:
+        first, last = (format_rfc3339(found.samples[i][0]) for i in (0, -1))
+        raise OperatorError(
+            f"{history} reaches from {first} to {last}: nothing of it is in the gap; "
+            "give --since and --until in UTC"
+        )
+    _write_lines(output, openmetrics(found.samples, policy, labels, begin or 0, end))
+    click.echo(f"{output}: {count} samples of Φ; now, with the data of Prometheus:")
     click.echo(f"  promtool tsdb create-blocks-from openmetrics {output} DATA")
+
+
+def _write_lines(file: Path, lines: Iterable[str]) -> None:
+    try:
+        with file.open("w", encoding="utf-8") as opened:
+            opened.writelines(lines)
+    except OSError as error:
+        raise OperatorError(
+            f"{file}: {error.strerror}; name a file that can be written with --output"
+        ) from None
 
 
 def _unix_ms(at: datetime) -> int:

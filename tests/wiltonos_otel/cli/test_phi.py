@@ -2,6 +2,11 @@
 
 import asyncio
 import json
+import os
+import pty
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from io import StringIO
 from pathlib import Path
@@ -27,6 +32,7 @@ START_MS = 1_795_000_000_000
 HEALTH = SourceHealth("state", "state", {}, [], simulated=False)
 
 
+WT = (sys.executable, "-c", "from wiltonos_otel.cli.entry import main; main()")
 Run = Callable[..., Awaitable[Result]]
 
 
@@ -68,13 +74,14 @@ def drawn(view: View, columns: int = 100) -> str:
 
 
 @pytest.fixture
-async def run(world: World, tmp_path: Path) -> AsyncIterator[Run]:
+async def run(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Run]:
     """Runs ``wt phi …`` beside a server with the exporter's routes."""
     app = web.Application()
     world.page.install(app)
     async with TestServer(app) as server:
         config = tmp_path / "wiltonos.toml"
         config.write_text(f'[exporter]\nlisten = "127.0.0.1:{server.port}"\n')
+        monkeypatch.setenv("WILTONOS_CONFIG", str(config))
 
         async def invoke(*words: str) -> Result:
             arguments = ["phi", *words, "--config", str(config)]
@@ -123,6 +130,36 @@ async def test_json_is_what_the_exporter_says(world: World, run: Run) -> None:
     world.now_ms += 100_000
     result = await run("--json")
     assert (json.loads(result.output)["phi"], result.return_value) == (None, 1)
+
+
+@pytest.mark.usefixtures("run")
+async def test_terminal_without_the_signs_shows_others(world: World) -> None:
+    """A Latin-1 terminal has no Φ, and gets its value all the same."""
+    world.run_for(60)
+    process = await asyncio.create_subprocess_exec(
+        *WT, "phi", stdout=PIPE, stderr=PIPE, env={**os.environ, "PYTHONIOENCODING": "latin-1"}
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, err) == (0, b"")
+    assert b"0.7500  in band" in out
+
+
+@pytest.mark.usefixtures("run")
+async def test_watching_in_a_dumb_terminal_adds_lines(world: World) -> None:
+    """It can take back nothing, and a picture that nobody sees before the end is none."""
+    world.run_for(60)
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *WT, "phi", "--watch", stdout=theirs, env={**os.environ, "TERM": "dumb"}
+    )
+    os.close(theirs)
+    shown = b""
+    while shown.count(b"\n") < 2:
+        shown += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 30)
+    process.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+    os.close(ours)
+    assert shown.splitlines()[:2] == [b"0.7500 in", b"0.7500 in"]
 
 
 async def test_no_exporter_is_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+from click import UsageError
 from click.testing import CliRunner
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -86,4 +88,31 @@ def test_command_without_a_sample_is_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(state, ["backfill", str(history), "--output", str(out)])
     assert isinstance(result.exception, OperatorError)
     assert "holds no sample" in str(result.exception)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--output", "/nowhere/gap.om"], "/nowhere/gap.om: No such file or directory"),
+        (["--output", "{history}"], "--output is HISTORY itself"),
+        (["--output", "{out}", "--since", "2100-01-01"], "nothing of it is in the gap"),
+        (
+            ["--output", "{out}", "--since", "2026-01-02", "--until", "2026-01-01"],
+            "nothing of it is in the gap",
+        ),
+    ],
+)
+def test_command_that_cannot_fill_the_gap_is_one_line_and_spoils_nothing(
+    tmp_path: Path, more: list[str], says: str
+) -> None:
+    """The history above all, which nobody can write again."""
+    history, out = tmp_path / "history.jsonl", tmp_path / "gap.om"
+    history.write_bytes(kept := b"".join(_line(*sample) for sample in SAMPLES))
+    words = [word.format(history=history, out=out) for word in more]
+    result = CliRunner().invoke(state, ["backfill", str(history), *words], standalone_mode=False)
+    assert isinstance(result.exception, OperatorError | UsageError)
+    assert says in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert history.read_bytes() == kept
     assert not out.exists()

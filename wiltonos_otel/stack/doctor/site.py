@@ -71,7 +71,11 @@ def pipe_at(site: Site, environ: Mapping[str, str]) -> Pipe | None:
 
 
 def _checked(option: str, url: str | None) -> str:
-    parts = urlsplit(url or "")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url or "")
+        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        good = None
+    if not good:
         raise UsageError(f"{option} {url!r} is no URL; the form is http://host:port")
     return (url or "").rstrip("/").removesuffix(OTLP_PATH)
