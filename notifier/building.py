@@ -12,9 +12,9 @@ from notifier.clock import Clock
 from notifier.deliver.charts import Charts
 from notifier.deliver.factory import build
 from notifier.deliver.pacing import Budgets
+from notifier.dispatch.gate import Gate
 from notifier.dispatch.outlet import Actions, Outlet
 from notifier.dispatch.templates import ChannelTemplate, Source
-from notifier.dispatch.turns import Turns
 from notifier.incident.planner import Planner, Route
 from notifier.render import Chat, RenderContext, chat_of
 from notifier.settings import Channel, Settings
@@ -133,7 +133,7 @@ def make_outlet(
     clock: Clock,
     budgets: Budgets,
     doubtful: Callable[[], bool],
-    turns: Mapping[Chat, Turns] | None = None,
+    gates: Mapping[Chat, Gate] | None = None,
     actions: Actions | None = None,
     template_failed: Callable[[], None] = lambda: None,
 ) -> Outlet:
@@ -166,7 +166,7 @@ def make_outlet(
         doubtful=doubtful,
         actions=actions,
         template=make_template(channel, loaded, template_failed),
-        turns=turns[chat] if turns else None,
+        gate=gates[chat] if gates else None,
     )
 
 

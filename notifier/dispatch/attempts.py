@@ -14,9 +14,9 @@ from notifier.clock import Clock
 from notifier.deliver.backoff import Backoff
 from notifier.deliver.outcome import Outcome, OutcomeKind, Receipt
 from notifier.deliver.protocol import Operation, Rendered
+from notifier.dispatch.gate import Turn
 from notifier.dispatch.outlet import Outlet, marker
 from notifier.dispatch.settling import delivered, settle, told, worth_telling
-from notifier.dispatch.turns import Turn
 from notifier.errors import StoreError
 from notifier.instruments import Instruments, LimitedBy
 from notifier.store.base import Claim, Delivered, Later, Refused, Settlement, Store

@@ -11,8 +11,8 @@ from notifier.clock import Clock
 from notifier.deliver.pacing import Budgets
 from notifier.dispatch.attempts import Standing
 from notifier.dispatch.digest import ChannelDigest
+from notifier.dispatch.gate import Gate
 from notifier.dispatch.outlet import Actions
-from notifier.dispatch.turns import Turns
 from notifier.dispatch.worker import Announce, ChannelWorker
 from notifier.instruments import Instruments
 from notifier.render import Chat, RenderContext
@@ -80,7 +80,7 @@ class Channels:
     around: Surroundings
     session: aiohttp.ClientSession
     _budgets: Budgets = field(default_factory=Budgets)
-    _turns: dict[Chat, Turns] = field(init=False)
+    _gates: dict[Chat, Gate] = field(init=False)
     _digest_after: float = 0.0
     _running: dict[str, _Running] = field(default_factory=dict)
     _leaving: set[asyncio.Task[None]] = field(default_factory=set)
@@ -88,7 +88,7 @@ class Channels:
 
     def __post_init__(self) -> None:
         # a chat that hangs must not hold up the other one
-        self._turns = {chat: Turns(self.around.clock) for chat in Chat}
+        self._gates = {chat: Gate(self.around.clock) for chat in Chat}
 
     def adopt(self, loaded: Loaded[Settings]) -> None:
         """Let the channels be those of the configuration; all of them, or none on an error.
@@ -168,7 +168,7 @@ class Channels:
             session=self.session,
             clock=around.clock,
             budgets=self._budgets,
-            turns=self._turns,
+            gates=self._gates,
             doubtful=around.doubtful,
             actions=around.actions,
             template_failed=lambda: around.instruments.template_failed(channel.name),

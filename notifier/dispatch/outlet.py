@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from notifier.deliver.protocol import Deliverer, Operation, Paced, Rendered
+from notifier.dispatch.gate import Gate, Turn
 from notifier.dispatch.templates import ChannelTemplate
-from notifier.dispatch.turns import Turn, Turns
 from notifier.incident import Incident, Reason
 from notifier.render import Chat, RenderContext, render, render_digest, render_reply
 from notifier.render.digest import Figures
@@ -36,7 +36,7 @@ class Outlet:
         doubtful: whether monitoring was dead, so that an end may be no end.
         actions: the links by which readers silence an incident and undo that.
         template: the channel's own words; None leaves the default.
-        turns: the line of those who post what cannot be looked up; None lets all go at once.
+        gate: the line of those who post what cannot be looked up; None lets all go at once.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Outlet:
     doubtful: Callable[[], bool] = lambda: False
     actions: Actions | None = None
     template: ChannelTemplate | None = None
-    turns: Turns | None = None
+    gate: Gate | None = None
 
     def blind(self, operation: Operation) -> bool:
         """Whether nobody could tell after a kill what became of the operation's message."""
@@ -55,7 +55,7 @@ class Outlet:
 
     def turn(self, operation: Operation) -> Turn:
         """The turn to take before an operation."""
-        return Turn(self.turns if self.blind(operation) else None)
+        return Turn(self.gate if self.blind(operation) else None)
 
     def message(
         self,

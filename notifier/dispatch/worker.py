@@ -22,8 +22,8 @@ from notifier.dispatch.attempts import (
     Standing,
 )
 from notifier.dispatch.circuit import Circuit
+from notifier.dispatch.gate import HANG_SECONDS
 from notifier.dispatch.outlet import POSTING, Outlet
-from notifier.dispatch.turns import HANG_SECONDS
 from notifier.errors import StoreError
 from notifier.instruments import Instruments, LimitedBy
 from notifier.store.base import SENDING, Allowance, Claim, Lease, Store

@@ -10,7 +10,7 @@ import pytest
 from notifier.clock import SystemClock
 from notifier.deliver.outcome import Outcome, OutcomeKind
 from notifier.deliver.protocol import Operation
-from notifier.dispatch.turns import HANG_SECONDS
+from notifier.dispatch.gate import HANG_SECONDS
 from notifier.errors import StoreError
 from notifier.testing import (
     FaultKind,

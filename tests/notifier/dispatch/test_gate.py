@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from notifier.dispatch.turns import HANG_SECONDS, Turn, Turns
+from notifier.dispatch.gate import HANG_SECONDS, Gate, Turn
 from notifier.testing.virtual import LoopClock, run_virtually
 
 
@@ -31,11 +31,11 @@ def begins(*posts: Post) -> list[float]:
 
     async def run() -> list[float]:
         clock = LoopClock()
-        turns = Turns(clock)
+        gate = Gate(clock)
 
         async def one(post: Post) -> float:
             await clock.sleep(post.comes)
-            with turns.turn() as turn:
+            with gate.turn() as turn:
                 await turn.take(urgent=post.urgent)
                 began = clock.monotonic()
                 await clock.sleep(post.takes)
@@ -68,8 +68,8 @@ def test_a_turn_that_is_given_back_can_be_taken_again() -> None:
     """Somebody else goes in between."""
 
     async def run() -> tuple[bool, bool, bool]:
-        turns = Turns(LoopClock())
-        with turns.turn() as turn, turns.turn() as other:
+        gate = Gate(LoopClock())
+        with gate.turn() as turn, gate.turn() as other:
             first = await turn.take(urgent=False)
             again = await turn.take(urgent=False)
             turn.end()
@@ -85,15 +85,15 @@ def test_who_gives_up_waiting_keeps_nobody_waiting() -> None:
 
     async def run() -> float:
         clock = LoopClock()
-        turns = Turns(clock)
-        with turns.turn() as held:
+        gate = Gate(clock)
+        with gate.turn() as held:
             await held.take(urgent=False)
-            waiting = asyncio.create_task(turns.turn().take(urgent=True))
+            waiting = asyncio.create_task(gate.turn().take(urgent=True))
             await clock.sleep(0.5)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             held.end()
-            with turns.turn() as other:
+            with gate.turn() as other:
                 await other.take(urgent=False)
         return clock.monotonic()
 

@@ -31,8 +31,8 @@ class _Place:
     moved: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
 
 
-class Turns:
-    """The line of one chat.
+class Gate:
+    """Lets the posts of one chat through, one after the other.
 
     Args:
         clock: the time.
@@ -86,26 +86,26 @@ class Turn:
     """A turn, which ends with its block.
 
     Args:
-        turns: the line; None where nobody has to wait.
+        gate: the line; None where nobody has to wait.
     """
 
-    def __init__(self, turns: Turns | None = None) -> None:
-        self._turns = turns
-        self._taken = turns is None
+    def __init__(self, gate: Gate | None = None) -> None:
+        self._gate = gate
+        self._taken = gate is None
 
     async def take(self, *, urgent: bool) -> bool:
         """Wait for the turn; False where it had come already."""
-        if self._turns is None or self._taken:
+        if self._gate is None or self._taken:
             return False
-        await self._turns.take(self, urgent=urgent)
+        await self._gate.take(self, urgent=urgent)
         self._taken = True
         return True
 
     def end(self) -> None:
         """Let the next one go; it can be taken once more."""
-        if self._turns is not None and self._taken:
+        if self._gate is not None and self._taken:
             self._taken = False
-            self._turns.end(self)
+            self._gate.end(self)
 
     def __enter__(self) -> Self:
         return self
