@@ -19,6 +19,9 @@ from notifier.incident.severity import worst
 # (notify/notify.go): a "firing" of before the end that arrives so much later than the end was
 # reported is no straggler but an alert that went on while Alertmanager had timed it out.
 STRAGGLER_SECONDS = 300.0
+# what was seen so much later than now was seen before a clock was set back; less is the difference
+# between two replicas
+CLOCK_SECONDS = 10.0
 # an incident that lives for weeks must not grow for ever
 KEPT_RESOLVED = 500
 _ZERO_YEAR = 1
@@ -145,7 +148,11 @@ def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> Inc
     if before.status is observed.status:
         return before
     seen_at = before.seen_at or now
-    if now - seen_at <= timedelta(seconds=STRAGGLER_SECONDS):
+    passed = (now - seen_at).total_seconds()
+    if passed < -CLOCK_SECONDS:
+        # the instants of then say nothing about now
+        return observed
+    if passed <= STRAGGLER_SECONDS:
         return before
     if before.ends_at is not None:
         return replace(observed, starts_at=before.ends_at + _MOMENT)

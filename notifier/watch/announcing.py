@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from notifier.alerts import AlertStatus
 from notifier.clock import Clock
@@ -15,6 +16,7 @@ from notifier.watch.own import OwnAlert, own_body, own_notification
 REFUSAL_SECONDS = 600.0
 # meta key: whether one has been announced that has not ended
 SAID_REFUSED = "refusal_said"
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Announcer:
     table: Callable[[], Notifier]
     take: Callable[[Ingest], Awaitable[None]]
     _refused_at: float | None = None
+    _said_at: datetime | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
@@ -69,5 +72,7 @@ class Announcer:
 
     async def _announce(self, name: OwnAlert, status: AlertStatus, **values: str) -> None:
         now = self.clock.now()
-        said = own_notification(name, status, now, self.table().language, **values)
+        # an end counts by its instant, and the clock may have been set back since the beginning
+        at = self._said_at = max(now, self._said_at + _MOMENT) if self._said_at else now
+        said = own_notification(name, status, at, self.table().language, **values)
         await self.take(Ingest(said, own_body(said), now))

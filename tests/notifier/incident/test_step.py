@@ -169,6 +169,30 @@ def test_a_start_in_the_future_ends_as_well() -> None:
     assert play(webhook(resolved(start=5, end=6)), 6).reasons == {Reason.RESOLVED}
 
 
+def test_what_fires_after_the_clock_was_set_back_is_news() -> None:
+    """Everybody's clock was an hour ahead when it ended; what fires now is no straggler of then."""
+    play = Play()
+    play(webhook(firing(start=60)), 60)
+    play(webhook(resolved(start=60, end=64)), 64)
+    assert play(webhook(firing(start=9)), 10).reasons == {Reason.REOPENED}
+
+
+def test_what_ends_after_the_clock_was_set_back_is_over() -> None:
+    """Nobody would say it a second time."""
+    play = Play()
+    play(webhook(firing(start=60)), 60)
+    assert play(webhook(resolved(start=9, end=10)), 10).reasons == {Reason.RESOLVED}
+    assert play(webhook(firing(start=11)), 11).reasons == {Reason.REOPENED}
+
+
+def test_a_replica_whose_clock_is_a_little_behind_takes_no_straggler_for_news() -> None:
+    """What one replica has seen, another one may take up a moment earlier by its own clock."""
+    play = Play()
+    play(webhook(firing(start=1)), 1)
+    play(webhook(resolved(start=1, end=2)), 2)
+    assert play(webhook(firing(start=1)), 2 - 1 / 60).reasons == {Reason.STALE}
+
+
 def test_an_old_end_does_not_hide_what_fires() -> None:
     """However late it comes: a message too many is better than one too few."""
     play = Play()

@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from notifier.alerts import AlertStatus
+from notifier.clock import SystemClock
 from notifier.store import SqlStore
 from notifier.testing import ManualClock
 from notifier.testing.webhooks import alert, encoded, webhook
@@ -168,6 +172,37 @@ async def test_silence_is_told_on_every_channel_and_so_is_its_end(
         return "Resolved" in run.slack_messages()[0].text
 
     await eventually(over)
+
+
+@pytest.mark.parametrize("back", [3600, 5])
+async def test_its_end_is_told_though_the_clock_was_set_back(
+    start: Callable[..., Any], eventually: Callable[..., Any], back: float
+) -> None:
+    """A machine that began with a wrong clock: "alerting is down" must not stand for ever."""
+    clock = _Adjustable()
+    run = await start(extra="heartbeat_timeout_seconds = 1", clock=clock)
+    url = f"{run.base}/api/v1/heartbeat"
+    async with run.http.post(url) as response:
+        assert response.status == 200
+    await run.delivered()
+    clock.back = timedelta(seconds=back)
+
+    async def over() -> bool:
+        async with run.http.post(url) as response:
+            assert response.status == 200
+        return "Resolved" in run.slack_messages()[0].text
+
+    await eventually(over)
+
+
+class _Adjustable(SystemClock):
+    """The time of this machine, less what it was set back."""
+
+    back = timedelta()
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        return super().now() - self.back
 
 
 async def test_a_resolved_watchdog_is_no_heartbeat(start: Callable[..., Any]) -> None:
