@@ -152,8 +152,11 @@ def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> Inc
     if passed < -CLOCK_SECONDS:
         # the instants of then say nothing about now
         return observed
-    if passed <= STRAGGLER_SECONDS:
-        return before
+    return _overdue(before, observed, seen_at) if passed > STRAGGLER_SECONDS else before
+
+
+def _overdue(before: IncidentAlert, observed: IncidentAlert, seen_at: datetime) -> IncidentAlert:
+    """The one that counts of two in the wrong order, the latter too late to be a straggler."""
     if before.ends_at is not None:
         return replace(observed, starts_at=before.ends_at + _MOMENT)
     if before.starts_at > seen_at:

@@ -137,7 +137,14 @@ def _silence(raw: Any) -> Silence:
 
 
 def _alert(raw: Any) -> ListedAlert:
-    return ListedAlert(str(raw["fingerprint"]), tuple(raw["status"]["silencedBy"] or ()))
+    status = raw["status"]
+    return ListedAlert(
+        fingerprint=str(raw["fingerprint"]),
+        silenced_by=tuple(status["silencedBy"] or ()),
+        active=status["state"] == "active",
+        starts_at=_instant(raw["startsAt"]),
+        annotations=raw["annotations"],
+    )
 
 
 def _instant(text: str) -> datetime:

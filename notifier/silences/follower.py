@@ -14,9 +14,11 @@ from notifier.errors import StoreError
 from notifier.incident import Incident, IncidentAlert, Quiet, QuietKind, Reason
 from notifier.incident.planner import OWN_RECEIVER
 from notifier.silences.alertmanager import Alertmanager
+from notifier.silences.ends import ReadEnd, begun_again, still_kept
 from notifier.silences.following import (
     ABSENT_SECONDS,
     STARTED_SECONDS,
+    UNTOLD_SECONDS,
     Lists,
     Note,
     absent,
@@ -24,7 +26,7 @@ from notifier.silences.following import (
     long_absent,
     quiet_of,
 )
-from notifier.silences.model import Silence, SilenceError, SilenceState
+from notifier.silences.model import ListedAlert, Silence, SilenceError, SilenceState
 from notifier.silences.store import SilenceStore
 from notifier.store.base import Ingest
 from wiltonos_service.logs import ChangeLog
@@ -43,7 +45,8 @@ class Follower:
         ack_minutes: for how long an acknowledgement is renewed at a time.
         accept: commits a notification and wakes the workers.
         changed: called when a message has to change.
-        absent_seconds: what Alertmanager has not listed for so long has resolved.
+        absent_seconds: what was silenced and Alertmanager has not listed for so long has resolved.
+        untold_seconds: the same of what was not silenced, whose end it usually tells.
         started_seconds: nothing is read from an absence before it has been up for so long.
     """
 
@@ -55,8 +58,11 @@ class Follower:
     changed: Callable[[], None]
     poll_seconds: float = POLL_SECONDS
     absent_seconds: float = ABSENT_SECONDS
+    untold_seconds: float = UNTOLD_SECONDS
     started_seconds: float = STARTED_SECONDS
     _absent: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    # what fires and has been listed: all else may be another Alertmanager's, or Grafana's
+    _listed: frozenset[str] = frozenset()
     _changes: ChangeLog = field(default_factory=ChangeLog)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -77,7 +83,7 @@ class Follower:
             await first_of(stopping.wait(), self.clock.sleep(wait))
 
     async def look(self) -> None:
-        """Compare once; nothing is asked of Alertmanager while nothing fires.
+        """Compare once; Alertmanager is asked while something fires or may do so unheard.
 
         Raises:
             SilenceError: Alertmanager does not answer.
@@ -88,10 +94,15 @@ class Follower:
         firing = [each for each in await self.store.firing() if each.receiver != OWN_RECEIVER]
         notes = await self.store.notes()
         self._absent = {each.id: self._absent.get(each.id, {}) for each in firing}
-        if not firing and not notes:
+        ends = await self.store.read_ends()
+        if not (firing or notes or ends):
             return
         # asked after the incidents were read: what a person does meanwhile moves their revision
         lists = await self._lists(notes)
+        known = self._listed.union(lists.alerts)
+        self._listed = known.intersection(a.fingerprint for each in firing for a in each.firing)
+        if ends:
+            await self._hear(ends, firing, lists, now)
         for incident in firing:
             await self._follow(incident, lists, now)
         await self._tend(firing, lists, now)
@@ -109,7 +120,7 @@ class Follower:
         if differs(quiet, incident.quiet):
             incident = await self._amend(incident, quiet, now)
         gone = self._gone(incident, lists, now)
-        if gone and incident.quiet and await self._trustworthy(now):
+        if gone and await self._trustworthy(now):
             await self._resolve(incident, gone, now)
 
     async def _amend(self, incident: Incident, quiet: Quiet | None, now: datetime) -> Incident:
@@ -130,7 +141,9 @@ class Follower:
         known = self._absent.get(incident.id, {})
         missing = absent(incident, lists)
         self._absent[incident.id] = {each: known.get(each, now) for each in missing}
-        return long_absent(self._absent[incident.id], now, self.absent_seconds)
+        if incident.quiet:
+            return long_absent(self._absent[incident.id], now, self.absent_seconds)
+        return self._listed & long_absent(self._absent[incident.id], now, self.untold_seconds)
 
     async def _trustworthy(self, now: datetime) -> bool:
         """An Alertmanager that has just started lists nothing, and yet nothing has resolved."""
@@ -140,14 +153,36 @@ class Follower:
     async def _resolve(self, incident: Incident, gone: frozenset[str], now: datetime) -> None:
         """Take the end in as if Alertmanager had told of it, and mark it as read."""
         since = self._absent[incident.id]
-        ends = {alert.fingerprint: alert for alert in incident.firing if alert.fingerprint in gone}
-        for key in dict.fromkeys(alert.group_key for alert in ends.values()):
-            alerts = [alert for alert in ends.values() if alert.group_key == key]
-            told = _notification(incident, key, alerts, since)
-            await self.accept(Ingest(told, orjson.dumps(told), now))
-        log.info("resolved while silenced", incident=incident.id, alerts=len(ends))
+        ends = [alert for alert in incident.firing if alert.fingerprint in gone]
+        read = [ReadEnd(incident.id, incident.receiver, each.fingerprint, now) for each in ends]
+        await self.store.keep_ends((*await self.store.read_ends(), *read))
+        await self._take(incident, [_ended(each, since[each.fingerprint]) for each in ends], now)
+        log.info("resolved without a word of Alertmanager", incident=incident.id, alerts=len(ends))
         if await self.store.amend(incident.id, _marked, Reason.SILENCE_CHANGED, now):
             self.changed()
+
+    async def _hear(
+        self, ends: tuple[ReadEnd, ...], firing: Sequence[Incident], lists: Lists, now: datetime
+    ) -> None:
+        """Take in what fires again after an end that was read: Alertmanager need not tell it."""
+        kept = still_kept(ends, firing, now)
+        for incident_id, fingerprints in begun_again(kept, lists.alerts).items():
+            incident = await self.store.incident(incident_id)
+            if incident is None:
+                kept = tuple(each for each in kept if each.incident_id != incident_id)
+                continue
+            known = [alert for alert in incident.alerts if alert.fingerprint in fingerprints]
+            begun = [_begun(each, lists.alerts[each.fingerprint]) for each in known]
+            await self._take(incident, begun, now)
+        if kept != ends:
+            await self.store.keep_ends(kept)
+
+    async def _take(
+        self, incident: Incident, alerts: Sequence[tuple[str, Alert]], now: datetime
+    ) -> None:
+        for key in dict.fromkeys(key for key, _ in alerts):
+            told = _notification(incident, key, [alert for of, alert in alerts if of == key])
+            await self.accept(Ingest(told, orjson.dumps(told), now))
 
     async def _tend(self, firing: Sequence[Incident], lists: Lists, now: datetime) -> None:
         """Renew the acknowledgements of what still fires, and let go of the others."""
@@ -159,12 +194,17 @@ class Follower:
                 await self.store.forget(note.id)
             elif note.kind is not QuietKind.ACKNOWLEDGED:
                 continue
-            elif note.incident_id not in open_ids:
+            elif note.incident_id not in open_ids and not await self._fires(note.incident_id):
                 # what fires next is another thing, and must ring
                 await self.alertmanager.expire(note.id)
                 await self.store.forget(note.id)
             elif silence.ends_at - now < length / 2:
                 await self._renew(note, replace(silence, ends_at=now + length))
+
+    async def _fires(self, incident_id: str) -> bool:
+        """Whether one fires that is not among the newest."""
+        incident = await self.store.incident(incident_id)
+        return incident is not None and bool(incident.firing)
 
     async def _renew(self, note: Note, silence: Silence) -> None:
         silence_id = await self.alertmanager.create(silence)
@@ -197,31 +237,42 @@ def _reason(before: Quiet | None, after: Quiet | None) -> Reason:
     return Reason.ACKNOWLEDGED if acknowledged else Reason.SILENCED
 
 
-def _notification(
-    incident: Incident,
-    group_key: str,
-    alerts: Sequence[IncidentAlert],
-    since: Mapping[str, datetime],
-) -> Notification:
+def _ended(alert: IncidentAlert, at: datetime) -> tuple[str, Alert]:
+    """The end of an alert, and the group that it belongs to."""
+    # clocks may differ, and an end before the start would be no end
+    return alert.group_key, _alert(alert, AlertStatus.RESOLVED, ends_at=max(at, alert.starts_at))
+
+
+def _begun(alert: IncidentAlert, listed: ListedAlert) -> tuple[str, Alert]:
+    """The alert as it fires again, and the group that it belongs to."""
+    again = replace(
+        alert,
+        starts_at=listed.starts_at or alert.starts_at,
+        annotations=listed.annotations,
+    )
+    return alert.group_key, _alert(again, AlertStatus.FIRING)
+
+
+def _alert(alert: IncidentAlert, status: AlertStatus, ends_at: datetime | None = None) -> Alert:
+    return Alert(
+        fingerprint=alert.fingerprint,
+        status=status,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        starts_at=alert.starts_at,
+        ends_at=ends_at,
+        generator_url=alert.generator_url,
+    )
+
+
+def _notification(incident: Incident, group_key: str, alerts: Sequence[Alert]) -> Notification:
     return Notification(
         receiver=incident.receiver,
         group_key=group_key,
         # by these the incident is found, whether it folds groups or is one
         group_labels=incident.labels,
-        alerts=tuple(
-            Alert(
-                fingerprint=alert.fingerprint,
-                status=AlertStatus.RESOLVED,
-                labels=alert.labels,
-                annotations=alert.annotations,
-                starts_at=alert.starts_at,
-                # clocks may differ, and an end before the start would be no end
-                ends_at=max(since[alert.fingerprint], alert.starts_at),
-                generator_url=alert.generator_url,
-            )
-            for alert in alerts
-        ),
+        alerts=tuple(alerts),
         external_url=incident.external_url,
         truncated_alerts=incident.truncated_alerts,
-        reason="resolved while silenced",
+        reason="read from the list of alerts",
     )

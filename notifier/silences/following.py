@@ -14,6 +14,10 @@ from notifier.silences.model import NO_COMMENT, ListedAlert, Silence
 # Prometheus sends what fires again each minute (its notifier, --rules.alert.resend-delay), and
 # Alertmanager knows nothing of it until then when it has just started
 ABSENT_SECONDS = 90.0
+# the end of what nothing holds back is told within group_interval, five minutes by default, and so
+# late only where it never will be: it came while an inhibition held it back, was cut off by
+# max_alerts, or Alertmanager lost what it knew
+UNTOLD_SECONDS = 900.0
 STARTED_SECONDS = 180.0
 
 

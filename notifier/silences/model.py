@@ -4,8 +4,8 @@ Source: Alertmanager's ``api/v2/openapi.yaml``; matchers as in ``pkg/labels`` an
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -73,10 +73,15 @@ class ListedAlert:
 
     Attributes:
         silenced_by: ids of the silences that hold it back.
+        active: whether nothing holds it back: no silence, no inhibition, no muted time.
+        starts_at: None where nobody asked.
     """
 
     fingerprint: str
     silenced_by: tuple[str, ...]
+    active: bool = False
+    starts_at: datetime | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 def matchers_of(incident: Incident) -> tuple[Matcher, ...]:

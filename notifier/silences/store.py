@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.json import Decoder, encode
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from notifier.incident import Incident, Phase, QuietKind, Reason
+from notifier.silences.ends import ReadEnd
 from notifier.silences.following import Note
 from notifier.silences.links import SignedLink
 from notifier.store import queries
@@ -19,6 +21,9 @@ from notifier.store.sql import SqlStore
 from notifier.store.tables import incidents, silences, used_links
 
 KEY = "silence_link_key"
+# meta key: the ends that were read from Alertmanager's list
+READ_ENDS = "read_ends"
+_ENDS = Decoder(tuple[ReadEnd, ...])
 # the newest that fire; beyond this a storm is followed in parts
 MOST_FOLLOWED = 1000
 
@@ -75,6 +80,15 @@ class SilenceStore:
         """The incidents that fire, the newest first."""
         return await self.store.read(_firing)
 
+    async def read_ends(self) -> tuple[ReadEnd, ...]:
+        """The ends that were read, the oldest first."""
+        return await self.store.read(_read_ends)
+
+    async def keep_ends(self, ends: tuple[ReadEnd, ...]) -> None:
+        """Remember these and no others."""
+        text = encode(ends).decode()
+        await self.store.write(lambda c: queries.write_meta(c, READ_ENDS, text))
+
     async def incident(self, incident_id: str) -> Incident | None:
         """One incident."""
         view = await self.store.read(lambda c: queries.one(c, incident_id))
@@ -101,6 +115,11 @@ def _key(connection: Connection) -> str:
         # another replica was quicker
         return queries.read_meta(connection, KEY) or made
     return made
+
+
+def _read_ends(connection: Connection) -> tuple[ReadEnd, ...]:
+    known = queries.read_meta(connection, READ_ENDS)
+    return _ENDS.decode(known) if known else ()
 
 
 def _use(connection: Connection, link: SignedLink) -> bool:

@@ -267,6 +267,10 @@ route:
   group_wait: 0s
   group_interval: 1s
   repeat_interval: 1h
+inhibit_rules:
+- source_matchers: ['severity="critical"']
+  target_matchers: ['severity="warning"']
+  equal: [job]
 receivers:
 - name: notifier
   webhook_configs:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from notifier.clock import SystemClock
+from notifier.silences import store
+from notifier.testing.webhooks import alert, webhook
 
 pytestmark = pytest.mark.stack
 
@@ -104,6 +106,82 @@ async def test_an_end_under_a_silence_is_read_and_said_to_be_read(scene: Any) ->
     assert await scene.am.silences() == []
 
 
+async def reported(scene: Any, name: str, severity: str = "warning", seconds: float = 300) -> None:
+    """Let an alert begin now and last so long."""
+    now = SystemClock().now()
+    body = {
+        "labels": {"alertname": name, "job": "j", "severity": severity},
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(seconds=seconds)).isoformat(),
+    }
+    await scene.am.ask("POST", "alerts", [body])
+
+
+async def followed(scene: Any, phase: str) -> None:
+    """Look at Alertmanager's lists until the incident is in this phase, and its message too."""
+
+    async def it_is() -> bool:
+        await scene.follower.look()
+        return bool((await scene.incident())["phase"] == phase)
+
+    await scene.eventually(it_is)
+    await scene.run.delivered()
+    assert ("Resolved" in scene.message()) is (phase == "resolved")
+
+
+async def test_what_fires_again_after_an_end_under_a_silence_is_told(scene: Any) -> None:
+    """Alertmanager takes it for what it has told already, and is silent for repeat_interval."""
+    await scene.fires("A")
+    await scene.submit(scene.links()["a"], by="Ana")
+    await scene.says("Acknowledged by Ana")
+    await scene.am.say(over=("A",))
+    scene.follower.absent_seconds = scene.follower.started_seconds = 0.0
+    await followed(scene, "resolved")
+    await scene.follower.look()
+    assert await scene.am.silences() == []
+    await reported(scene, "A")
+    await followed(scene, "firing")
+    assert len(scene.run.slack_replies()) == 1, "it rings"
+    await scene.follower.look()
+    assert await scene.follower.store.read_ends() == ()
+
+
+async def test_an_end_under_an_inhibition_is_read(scene: Any) -> None:
+    """A warning that ends while a critical holds it back is never told as resolved."""
+    await scene.fires("A")
+    await scene.follower.look()
+    await reported(scene, "B", "critical")
+
+    async def both() -> bool:
+        return bool((await scene.run.get("/api/v1/inbox"))["incidents"][0]["firing"] == 2)
+
+    await scene.eventually(both)
+    await scene.am.say(over=("A",))
+    scene.follower.untold_seconds = scene.follower.started_seconds = 0.0
+    await followed_down_to(scene, 1)
+    await reported(scene, "B", "critical", 0)
+    await followed(scene, "resolved")
+
+
+async def followed_down_to(scene: Any, firing: int) -> None:
+    """Look until so many alerts fire."""
+
+    async def so_many() -> bool:
+        await scene.follower.look()
+        return bool((await scene.run.get("/api/v1/inbox"))["incidents"][0]["firing"] == firing)
+
+    await scene.eventually(so_many)
+
+
+async def test_what_alertmanager_has_never_listed_is_not_its_to_end(scene: Any) -> None:
+    """Grafana and other Alertmanagers post to the same notifier."""
+    await scene.run.post(webhook(alert("Foreign")))
+    scene.follower.untold_seconds = scene.follower.started_seconds = 0.0
+    for _ in range(3):
+        await scene.follower.look()
+    assert (await scene.incident())["phase"] == "firing"
+
+
 async def test_an_alertmanager_that_has_just_started_proves_nothing(scene: Any) -> None:
     """It lists no alert until Prometheus has sent them again."""
     await scene.fires("A")
@@ -127,6 +205,18 @@ async def test_an_acknowledgement_is_renewed_while_it_fires(scene: Any) -> None:
     assert after["id"] == before["id"]
     assert datetime.fromisoformat(after["endsAt"]) > datetime.fromisoformat(before["endsAt"])
     assert (await scene.incident())["revision"] == 2
+
+
+async def test_an_acknowledgement_outlives_a_storm_of_newer_incidents(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fires is followed in parts then, and what is not among them still fires."""
+    monkeypatch.setattr(store, "MOST_FOLLOWED", 1)
+    await scene.fires("A")
+    await scene.submit(scene.links()["a"], by="Ana")
+    await scene.run.post(webhook(alert("Newer")))
+    await scene.follower.look()
+    assert len(await scene.am.silences()) == 1
 
 
 async def test_a_silence_made_elsewhere_is_shown_until_it_ends(scene: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from notifier.deliver.outcome import Receipt
 from notifier.incident import Incident, Quiet, QuietKind, Reason
 from notifier.ingest.payload import parse
+from notifier.silences.ends import ReadEnd
 from notifier.silences.following import Note
 from notifier.silences.links import Action, Signer
 from notifier.silences.store import SilenceStore
@@ -117,6 +118,15 @@ async def test_our_silences_are_remembered_until_they_are_forgotten(store: SqlSt
     assert await part.notes() == {"s1": note}
     await part.forget("s1")
     assert await part.notes() == {}
+
+
+async def test_ends_that_were_read_are_remembered(store: SqlStore) -> None:
+    """What Alertmanager will not tell has to outlive a restart."""
+    part = remembered(store)
+    assert await part.read_ends() == ()
+    ends = (ReadEnd("i", "chats", "a", NOW), ReadEnd("i", "chats", "b", NOW))
+    await part.keep_ends(ends)
+    assert await remembered(store).read_ends() == ends
 
 
 async def test_only_what_fires_is_followed(store: SqlStore) -> None:
