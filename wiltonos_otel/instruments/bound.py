@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from math import inf
+from sys import float_info
 from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 MAX_SERIES = 2000
 # values of a histogram that wait; who brings one more records all of them
 MAX_PENDING = 4096
+# beyond it an int is no double, and the SDK gives up the whole instrument that it meets one in
+_MOST = float_info.max
 
 Attributes = Mapping[str, AttributeValue]
 Number = int | float
@@ -41,8 +44,8 @@ class CounterHandle:
         self.begin_anew()
 
     def add(self, amount: Number = 1) -> None:
-        """Add an amount of at least 0; 0 makes the series known before its first event."""
-        if not 0 <= amount < inf:
+        """Add a finite amount of at least 0; 0 makes the series known before its first event."""
+        if not 0 <= amount <= _MOST:
             self._refuse(amount)
             return
         with self._lock:
@@ -74,7 +77,7 @@ class GaugeHandle:
 
     def set(self, value: Number) -> None:
         """Set a finite value."""
-        if -inf < value < inf:
+        if -_MOST <= value <= _MOST:
             self._set = (value, monotonic())
         else:
             self._refuse(value)
@@ -114,7 +117,7 @@ class HistogramHandle:
 
     def record(self, value: Number) -> None:
         """Record a finite value of at least 0."""
-        if not 0 <= value < inf:
+        if not 0 <= value <= _MOST:
             self._refuse(value)
             return
         pending = self._pending
@@ -147,7 +150,7 @@ class Series(Protocol):
 
 
 Handle = TypeVar("Handle", bound=Series)
-_Key = tuple[tuple[str, type, AttributeValue], ...]
+_Key = tuple[tuple[object, ...], ...]
 
 
 class Bound(Generic[Handle]):
@@ -176,11 +179,8 @@ class Bound(Generic[Handle]):
 
     def bind(self, attributes: Attributes | None = None) -> Handle:
         """The handle of a series; the same one for the same attributes. Keep it."""
-        attributes = dict(attributes or {})
-        key = tuple(
-            (name, type(value), attributes[name])
-            for name, value in sorted(attributes.items(), key=lambda item: item[0])
-        )
+        attributes = {name: _frozen(value) for name, value in (attributes or {}).items()}
+        key = tuple((name, *_told_apart(attributes[name])) for name in sorted(attributes))
         with self._lock:
             handle = self._handles.get(key)
             if handle is None and len(self._handles) < self._max_series:
@@ -211,6 +211,17 @@ class Bound(Generic[Handle]):
         if not self._refused:
             self._refused = True
             log.warning("%s: %r is dropped, and so is what else it cannot take", self._name, value)
+
+
+def _frozen(value: AttributeValue) -> AttributeValue:
+    """The value, of which a list stays what it is now and can be looked up."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _told_apart(value: AttributeValue) -> tuple[object, ...]:
+    """The value with its types: 1, 1.0 and True are one key of a dict, and three attributes."""
+    types = tuple(map(type, value)) if isinstance(value, tuple) else type(value)
+    return types, value
 
 
 class Handles:
@@ -267,8 +278,9 @@ class Handles:
                 handle.drain()
             yield from ()
 
-        # says nothing, and so is nowhere: the API has no other word for the time of collection
-        self._meter.create_observable_gauge(f"{name}.pending", [drain])
+        # says nothing, and so is nowhere: the API has no other word for the time of collection;
+        # a name that no view is meant for which speaks of the histogram, as http.* would
+        self._meter.create_observable_gauge(f"wiltonos.pending.{name}", [drain])
         return bound
 
 

@@ -241,3 +241,44 @@ def test_child_process_counts_from_nothing() -> None:
         os._exit(0 if empty and counter.read() == 1 else 1)
     assert os.waitpid(pid, 0)[1] == 0
     assert counter.read() == 5
+
+
+def test_list_is_an_attribute_like_any_other() -> None:
+    """As the SDK's own instruments take it; what becomes of the list later changes nothing."""
+    both, parts = Both(), ["a", "b"]
+    handle = both.counter.bind({"parts": parts})
+    handle.add(2)
+    assert both.counter.bind({"parts": ["a", "b"]}) is handle
+    assert both.counter.bind({"parts": [1]}) is not both.counter.bind({"parts": [True]})
+    parts.append("c")
+    (points,) = both.collect()["ours"].values()
+    assert points == {(("parts", "('a', 'b')"),): (int, 2)}
+
+
+def test_number_beyond_every_double_is_dropped_and_costs_the_others_nothing() -> None:
+    """The SDK gives up a whole instrument that it meets one in, at every collection."""
+    both, most = Both(), 10**400
+    for attributes in ({"a": "x"}, {"a": "y"}):
+        both.counter.bind(attributes).add(1)
+        both.counter.bind(attributes).add(most)
+        both.gauge.bind(attributes).set(1)
+        both.gauge.bind(attributes).set(-most)
+        both.histogram.bind(attributes).record(1)
+        both.histogram.bind(attributes).record(most)
+    found = both.collect()["ours"]
+    assert [len(points) for points in found.values()] == [2, 2, 2]
+    assert both.counter.bind({"a": "x"}).read() == 1
+
+
+def test_view_of_a_histogram_is_not_said_to_fit_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What we need beside it has a name that no view of the user is meant for."""
+    view = View(instrument_name="http.*", aggregation=ExponentialBucketHistogramAggregation())
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], views=[view], shutdown_on_exit=False)
+    Handles(provider.get_meter("ours")).histogram("http.time").bind().record(1)
+    data = reader.get_metrics_data()
+    assert data is not None
+    assert [m.name for m in data.resource_metrics[0].scope_metrics[0].metrics] == ["http.time"]
+    assert not caplog.records
