@@ -44,6 +44,9 @@ class FastMetricReader(MetricReader):
         target_info: show the resource as ``target_info``.
         options: further arguments of the SDK's ``MetricReader``; without any, observable
             instruments may have ``limits.MAX_SERIES`` series each instead of the SDK's 2,000.
+
+    Raises:
+        ValueError: a temporality is among the options; the text formats know cumulative only.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class FastMetricReader(MetricReader):
         target_info: bool = True,
         **options: Any,
     ) -> None:
+        if "preferred_temporality" in options:
+            raise ValueError("preferred_temporality: the text formats are cumulative; leave it out")
         super().__init__(**(cardinality_limits(MetricReader) | options))
         self._families = Families(Style(prefix, scope_labels, resource_labels, target_info))
         self._producers = Producers()

@@ -133,3 +133,9 @@ def test_text_is_made_once_per_series() -> None:
     assert sys.getallocatedblocks() - blocks < 500
     assert stems == {key: id(stem) for key, stem in stream._stems.items()}
     provider.shutdown()
+
+
+def test_deltas_are_refused() -> None:
+    """A counter of Prometheus that falls at each scrape would count nothing but restarts."""
+    with pytest.raises(ValueError, match="the text formats are cumulative"):
+        FastMetricReader(preferred_temporality={})
