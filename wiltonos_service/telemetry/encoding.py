@@ -5,7 +5,8 @@ second. From one push to the next only the times and the value of a number chang
 these are of fixed width (``NumberDataPoint`` in OTLP's ``metrics.proto``): the rest is kept.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - it is an exception
@@ -31,11 +32,15 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
+log = logging.getLogger(__name__)
+
 # tags of protobuf: the number of the field and its wire type, 1 for 64 bits, 2 for a length before
 _DATA_POINTS = bytes([1 << 3 | 2])
 _START, _TIME, _DOUBLE, _INT = (number << 3 | 1 for number in (2, 3, 4, 6))
 _GAUGE = {float: (Struct("<BQBd"), _DOUBLE), int: (Struct("<BQBq"), _INT)}
 _SUM = {float: (Struct("<BQBQBd"), _DOUBLE), int: (Struct("<BQBQBq"), _INT)}
+# beyond them a whole number has no place in a message
+_LEAST, _MOST = -(2**63), 2**63 - 1
 # series that may be gone and still remembered
 SLACK = 64
 
@@ -46,15 +51,39 @@ class MetricsEncoder:
     """Makes of a collection what the stock encoder makes of it, message for message.
 
     Numbers are encoded here; histograms, exemplars and whatever is unusual are left to the stock
-    encoder. Not for several threads at once.
+    encoder. What it cannot encode costs one metric and not the collection. Not for several threads
+    at once.
     """
 
     def __init__(self) -> None:
         self._gauges = _Stems(_GAUGE[float][0].size)
         self._sums = _Stems(_SUM[float][0].size)
+        self._said: set[str] = set()
 
     def encode(self, data: MetricsData) -> ExportMetricsServiceRequest:
-        """The request that carries a collection; raises what the stock encoder raises."""
+        """The request that carries a collection.
+
+        A metric that no message can hold is left out, and said once; whole numbers beyond 64 bits
+        go as doubles. Raises what the stock encoder raises where that is not enough.
+        """
+        try:
+            return self._encode(data)
+        except Exception:  # noqa: BLE001 - versions of the stock encoder raise different ones
+            return self._encode(_each(data, self._fitting))
+
+    def _fitting(self, metric: Metric) -> Metric | None:
+        """The metric as a message can hold it; None where none can."""
+        try:
+            fitting = _in_doubles(metric)
+            encode_metrics(_alone(fitting))
+        except Exception as error:  # noqa: BLE001 - see encode()
+            if metric.name not in self._said:
+                self._said.add(metric.name)
+                log.warning("%s is not pushed, no message can hold it: %s", metric.name, error)
+            return None
+        return fitting
+
+    def _encode(self, data: MetricsData) -> ExportMetricsServiceRequest:
         tried = ((id(metric), self._try(metric)) for metric in _metrics(data))
         encoded = {metric: points for metric, points in tried if points}
         self._gauges.tidy()
@@ -153,8 +182,7 @@ def _sum_points(points: _Points, stems: list[bytes], form: Struct, tag: int) -> 
 def _attributes(points: _Points) -> Iterator[bytes]:
     """The attributes of each point, as the stock encoder has them."""
     bare = [NumberDataPoint(point.attributes, 0, 0, 0.0) for point in points]
-    scope = ScopeMetrics(InstrumentationScope(""), [Metric("", "", "", Gauge(bare))], "")
-    request = encode_metrics(MetricsData([ResourceMetrics(Resource({}), [scope], "")]))
+    request = encode_metrics(_alone(Metric("", "", "", Gauge(bare))))
     for message in _messages(request):
         for point in message.gauge.data_points:
             yield pb.NumberDataPoint(attributes=point.attributes).SerializeToString()
@@ -181,22 +209,42 @@ def _put(metric: Metric, message: pb.Metric, points: bytes) -> None:
 
 def _without(data: MetricsData, encoded: Collection[int]) -> MetricsData:
     """The collection without the points that are encoded."""
+    return _each(data, lambda m: replace(m, data=Gauge([])) if id(m) in encoded else m)
 
-    def bare(metric: Metric) -> Metric:
-        return replace(metric, data=Gauge([])) if id(metric) in encoded else metric
 
+def _each(data: MetricsData, change: Callable[[Metric], Metric | None]) -> MetricsData:
+    """The collection with every metric changed; those that become None are left out."""
     return MetricsData(
         [
             replace(
                 resource,
                 scope_metrics=[
-                    replace(scope, metrics=[bare(metric) for metric in scope.metrics])
+                    replace(scope, metrics=[m for m in map(change, scope.metrics) if m])
                     for scope in resource.scope_metrics
                 ],
             )
             for resource in data.resource_metrics
         ]
     )
+
+
+def _in_doubles(metric: Metric) -> Metric:
+    """The metric with whole numbers beyond 64 bits as the nearest doubles."""
+    if not isinstance(metric.data, Gauge | Sum):
+        return metric
+    points = [
+        replace(point, value=float(point.value))
+        if isinstance(point.value, int) and not _LEAST <= point.value <= _MOST
+        else point
+        for point in metric.data.data_points
+    ]
+    return replace(metric, data=replace(metric.data, data_points=points))
+
+
+def _alone(metric: Metric) -> MetricsData:
+    """A collection with nothing else in it."""
+    scope = ScopeMetrics(InstrumentationScope(""), [metric], "")
+    return MetricsData([ResourceMetrics(Resource({}), [scope], "")])
 
 
 def _shape(data: MetricsData | ExportMetricsServiceRequest) -> list[list[int]]:
