@@ -10,7 +10,7 @@ import { loadSilences, wireForms } from "./silences.js";
 const PAGE = 50;
 const VIEWS = ["inbox", "dead-letters", "silences"];
 const narrow = matchMedia("(max-width: 52rem)");
-const state = { pages: 1, selected: "", loading: false, again: false, rows: [], seen: null };
+const state = { firing: 0, pages: 1, selected: "", loading: false, again: false, rows: [], seen: null };
 
 const linked = () => {
   const hash = decodeURIComponent(location.hash.slice(1));
@@ -62,7 +62,8 @@ async function loadRows() {
   const count = byId("firing-count");
   count.textContent = String(answer.firing);
   count.hidden = answer.firing === 0;
-  document.title = `${answer.firing ? `(${answer.firing}) ` : ""}Inbox · WiltonOS notifier`;
+  state.firing = answer.firing;
+  entitle();
   byId("empty").hidden = rows.length > 0;
   if (rows.length === 0) showEmpty(filtered, answer);
   byId("more").hidden = !cursor;
@@ -90,6 +91,11 @@ async function select() {
   }
 }
 
+function entitle() {
+  const view = document.querySelector(`nav a[data-view="${document.body.dataset.view}"]`);
+  document.title = `${state.firing ? `(${state.firing}) ` : ""}${view.firstChild.data.trim()} · WiltonOS notifier`;
+}
+
 function route() {
   const hash = location.hash.slice(1);
   const view = VIEWS.includes(hash) ? hash : "inbox";
@@ -99,6 +105,7 @@ function route() {
     if (link.dataset.view === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  entitle();
   if (view === "inbox") return select();
   return undefined;
 }

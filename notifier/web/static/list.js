@@ -1,4 +1,4 @@
-import { ago, byId, duration, element } from "./dom.js";
+import { ago, byId, counted, duration, element } from "./dom.js";
 
 const LEVELS = { critical: "Critical", warning: "Warning", info: "Info" };
 const shown = new Map();
@@ -51,7 +51,6 @@ export function neighbour(selected, step) {
 
 function row(incident) {
   const { word, tone } = stateOf(incident);
-  const more = incident.firing > 1 ? ` (+${incident.firing - 1} more)` : "";
   const title = incident.measured ? `${incident.title}: ${incident.measured}` : incident.title;
   return element("li", { data: { id: incident.id } },
     element("a", { class: `row ${tone}`, href: `#${incident.id}` },
@@ -59,16 +58,18 @@ function row(incident) {
         element("span", { class: "state" }, word),
         element("span", { class: "soft" }, lasted(incident)),
         ago(incident.ended || incident.since)),
-      element("span", { class: "title", dir: "auto" }, title + more),
+      element("span", { class: "title", dir: "auto" }, title),
       element("span", { class: "where", dir: "auto" }, incident.where.map((pair) => pair[1]).join(" · ")),
       element("span", { class: "chips" }, chips(incident))));
 }
 
 function lasted(incident) {
+  // not behind the title, which is cut where it is long
+  const alerts = incident.firing > 1 ? counted(incident.firing, "alert") : "";
   const flaps = incident.flaps ? `fired ${incident.flaps + 1}×` : "";
   const length = incident.ended
     ? `after ${duration((new Date(incident.ended) - new Date(incident.since)) / 1000)}` : "";
-  return [length, flaps].filter(Boolean).join(", ");
+  return [length, alerts, flaps].filter(Boolean).join(", ");
 }
 
 function chips(incident) {

@@ -174,6 +174,24 @@ async def test_the_worst_is_seen_first_and_can_be_acted_upon(
     await expect(buttons).to_have_text(["Acknowledge", "Silence…"])
 
 
+async def test_a_row_counts_its_alerts_beside_the_title_that_may_be_cut(
+    run: Any, page: Page
+) -> None:
+    """How many fire is read without opening the incident, and each view has its own title."""
+    since = SystemClock().now() - timedelta(minutes=5)
+    words = {"summary": "Something is wrong, and it takes a long time to say what " * 3}
+    alerts = [
+        alert("Many", starts_at=since, annotations=words, labels={"instance": f"ship-{number}"})
+        for number in range(30)
+    ]
+    await run.post(webhook(*alerts, group_key="Many", group_labels={"alertname": "Many"}))
+    await page.goto(run.base)
+    await expect(row(page, "Something is wrong").locator(".top")).to_contain_text("30 alerts")
+    for view, title in (("dead-letters", "Dead letters"), ("silences", "Silences")):
+        await page.goto(f"{run.base}/#{view}")
+        await expect(page).to_have_title(f"(1) {title} · WiltonOS notifier")
+
+
 async def test_an_empty_inbox_says_whether_it_is_connected(
     start: Callable[..., Any], page: Page
 ) -> None:
