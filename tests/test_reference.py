@@ -31,7 +31,7 @@ KINDS = {
     Kind.HISTOGRAM: "histogram",
 }
 # made for our own pages, without a promise to others
-UNDOCUMENTED = ("/static", "/-/signin.", "/api/v1/inbox")
+UNDOCUMENTED = ("/static", "/-/signin.", "/-/words.", "/api/v1/inbox")
 
 
 @pytest.fixture(scope="module")

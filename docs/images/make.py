@@ -45,6 +45,8 @@ from wiltonos_otel.policy import Policy
 from wiltonos_otel.sources.simulate import Scenario, Step, simulate
 from wiltonos_otel.web.app import LivePage
 from wiltonos_otel.web.view import SourceHealth, view_now
+from wiltonos_service.listen import Listen
+from wiltonos_service.web.guard import Guard
 
 HERE = Path(__file__).parent
 SEEN_AT = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -272,6 +274,7 @@ async def live() -> AsyncIterator[str]:
         _observe(tracker, moment, at[0])
         await page.tick()
     app = web.Application()
+    Guard("exporter", Listen.parse("127.0.0.1:9464")).install(app)
     page.install(app)
     async with TestServer(app) as server:
         yield str(server.make_url(""))

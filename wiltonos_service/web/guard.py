@@ -99,6 +99,7 @@ class Guard:
         app.on_response_prepare.append(_add_headers)
         app.router.add_post(SESSION_PATH, _signing_in(current))
         app.router.add_get("/-/signin.js", _static("signin.js", "text/javascript"))
+        app.router.add_get("/-/words.js", _static("words.js", "text/javascript"))
         app.router.add_get("/-/signin.css", _static("signin.css", "text/css"))
 
     def refusal(self, request: web.Request) -> web.Response | None:

@@ -1,4 +1,5 @@
 import { byId } from "./dom.js";
+import { t } from "./words.js";
 
 /** Asks the service, again once somebody has signed in; an answer that is no 200 becomes an error that says why. */
 export async function ask(path, { method = "GET", body } = {}) {
@@ -30,7 +31,7 @@ function signedIn() {
     }, { signal });
     dialog.addEventListener("close", () => {
       over.abort();
-      reject(new Error("sign in first"));
+      reject(new Error(t("sign in first")));
     }, { signal });
   });
 }

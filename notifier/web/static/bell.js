@@ -1,4 +1,5 @@
 import { byId } from "./dom.js";
+import { t } from "./words.js";
 
 const KEPT = "wiltonos-bell";
 let known = null;
@@ -10,7 +11,7 @@ export function wireBell() {
   const on = () => Notification.permission === "granted" && localStorage.getItem(KEPT) === "on";
   const show = () => {
     bell.setAttribute("aria-pressed", String(on()));
-    bell.textContent = on() ? "Notifies you here" : "Notify me here";
+    bell.textContent = on() ? t("Notifies you here") : t("Notify me here");
   };
   bell.hidden = Notification.permission === "denied";
   bell.addEventListener("click", async () => {

@@ -1,3 +1,5 @@
+import { t } from "./words.js";
+
 // Texts of alerts come from strangers: they become text nodes, never markup.
 export const byId = (id) => document.getElementById(id);
 
@@ -14,9 +16,6 @@ export function element(tag, properties = {}, ...children) {
   made.append(...children.flat().filter((each) => each !== null && each !== undefined && each !== ""));
   return made;
 }
-
-/** So many of something: 1 attempt, 2 attempts. */
-export const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 const today = (moment) => moment.toDateString() === new Date().toDateString();
 const short = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
@@ -65,7 +64,7 @@ export function lasting(text) {
 function said(time) {
   const seconds = (Date.now() - new Date(time.dateTime)) / 1000;
   if (time.dataset.ago === "lasting") return duration(seconds);
-  return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
+  return seconds < 0 ? t("in {0}", duration(-seconds)) : t("{0} ago", duration(seconds));
 }
 
 export function tick() {

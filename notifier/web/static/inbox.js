@@ -6,6 +6,7 @@ import { wireKeys } from "./keys.js";
 import { loadLetters } from "./letters.js";
 import { mark, neighbour, showEmpty, showRows } from "./list.js";
 import { loadSilences, wireForms } from "./silences.js";
+import { t, translate } from "./words.js";
 
 const PAGE = 50;
 const VIEWS = ["inbox", "dead-letters", "silences"];
@@ -67,7 +68,7 @@ async function loadRows() {
   byId("empty").hidden = rows.length > 0;
   if (rows.length === 0) showEmpty(filtered, answer);
   byId("more").hidden = !cursor;
-  byId("more").textContent = rows.length === 0 ? "Look further back" : "Show older ones";
+  byId("more").textContent = rows.length === 0 ? t("Look further back") : t("Show older ones");
   byId("bell").dataset.channels = String(answer.channels.length);
   await select();
   showRows(rows, state.selected);
@@ -93,7 +94,7 @@ async function select() {
 
 function entitle() {
   const view = document.querySelector(`nav a[data-view="${document.body.dataset.view}"]`);
-  document.title = `${state.firing ? `(${state.firing}) ` : ""}${view.firstChild.data.trim()} · WiltonOS notifier`;
+  document.title = `${state.firing ? `(${state.firing}) ` : ""}${view.firstChild.data.trim()} · WiltonOS ${t("notifier")}`;
 }
 
 function route() {
@@ -126,12 +127,12 @@ function listen() {
   const events = new EventSource("/api/v1/events");
   events.addEventListener("open", () => {
     lost = null;
-    say("live", "live");
+    say("live", t("live"));
     load();
   });
   events.addEventListener("error", () => {
     lost ??= new Date();
-    say("lost", `no contact since ${clock(lost)}, trying again`);
+    say("lost", t("no contact since {0}, trying again", clock(lost)));
     // a stream that was refused for good is not tried again by the browser
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
   });
@@ -150,6 +151,7 @@ function refilter() {
   load();
 }
 
+translate();
 wireForms(load);
 wireBell();
 wireKeys({

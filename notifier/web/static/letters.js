@@ -1,11 +1,12 @@
 import { ask } from "./api.js";
-import { ago, armed, byId, counted, element } from "./dom.js";
+import { ago, armed, byId, element } from "./dom.js";
+import { t } from "./words.js";
 
 const REASONS = {
-  destination_dead: "the destination is dead", payload_refused: "the chat refused the rich form; the plain one was sent",
-  payload_refused_plain: "the chat refused even the plain form", attempts_exhausted: "given up after many attempts",
-  outcome_unknown: "sent so often without an answer that it was given up", json: "no JSON", payload: "not understood",
-  too_large: "too large",
+  destination_dead: t("the destination is dead"), payload_refused: t("the chat refused the rich form; the plain one was sent"),
+  payload_refused_plain: t("the chat refused even the plain form"), attempts_exhausted: t("given up after many attempts"),
+  outcome_unknown: t("sent so often without an answer that it was given up"), json: t("no JSON"), payload: t("not understood"),
+  too_large: t("too large"),
 };
 const MOST = 200;
 const items = new Map();
@@ -41,8 +42,8 @@ function showAll(letters, changed) {
     delete box.dataset.count;
     changed();
   };
-  box.replaceChildren(armed(`Replay all ${letters.length}`, "Replay all now?", each("POST", "/replay")),
-    armed(`Drop all ${letters.length}`, "Drop all for good?", each("DELETE", "")));
+  box.replaceChildren(armed(t("Replay all {0}", letters.length), t("Replay all now?"), each("POST", "/replay")),
+    armed(t("Drop all {0}", letters.length), t("Drop all for good?"), each("DELETE", "")));
 }
 
 function item(letter, changed) {
@@ -61,28 +62,28 @@ function item(letter, changed) {
     }
     button.disabled = false;
   };
-  const show = element("button", { type: "button", "aria-expanded": "false" }, "Show");
+  const show = element("button", { type: "button", "aria-expanded": "false" }, t("Show"));
   show.addEventListener("click", async () => {
     if (payload.hidden) payload.textContent = readable((await ask(path)).payload);
     payload.hidden = !payload.hidden;
-    show.textContent = payload.hidden ? "Show" : "Hide";
+    show.textContent = payload.hidden ? t("Show") : t("Hide");
     show.setAttribute("aria-expanded", String(!payload.hidden));
   });
-  const replay = element("button", { type: "button" }, "Replay");
+  const replay = element("button", { type: "button" }, t("Replay"));
   replay.addEventListener("click", () => act(replay, `${path}/replay`, "POST"));
   return element("li", {},
-    element("h2", {}, letter.kind === "ingest" ? "Received, but not understood" : `Not delivered to ${letter.channel}`),
+    element("h2", {}, letter.kind === "ingest" ? t("Received, but not understood") : t("Not delivered to {0}", letter.channel)),
     element("p", { class: "soft" }, REASONS[letter.reason] || letter.reason, " · ", ago(letter.created_at),
-      letter.attempts ? ` · ${counted(letter.attempts, "attempt")}` : "",
-      ...(letter.incident_id ? [" · ", element("a", { href: `#${letter.incident_id}` }, "the incident")] : [])),
+      letter.attempts ? ` · ${letter.attempts === 1 ? t("1 attempt") : t("{0} attempts", letter.attempts)}` : "",
+      ...(letter.incident_id ? [" · ", element("a", { href: `#${letter.incident_id}` }, t("the incident"))] : [])),
     element("p", { dir: "auto" }, letter.last_error || ""),
     element("p", { class: "actions" }, replay, show,
-      armed("Drop", "Drop for good?", (button) => act(button, path, "DELETE"))),
+      armed(t("Drop"), t("Drop for good?"), (button) => act(button, path, "DELETE"))),
     problem, payload);
 }
 
 function readable(payload) {
-  if (!payload) return "(no payload: the message is made anew when it is sent)";
+  if (!payload) return t("(no payload: the message is made anew when it is sent)");
   try {
     return JSON.stringify(JSON.parse(payload), null, 2);
   } catch {

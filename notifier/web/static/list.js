@@ -1,14 +1,17 @@
-import { ago, byId, counted, duration, element } from "./dom.js";
+import { ago, byId, duration, element } from "./dom.js";
+import { t } from "./words.js";
 
-const LEVELS = { critical: "Critical", warning: "Warning", info: "Info" };
+const LEVELS = { critical: t("Critical"), warning: t("Warning"), info: t("Info") };
+const CHIPS = { pending: (count) => t("{0} being delivered", count), dead: (count) => t("{0} not delivered", count) };
+const QUIET = { acknowledged: t("acknowledged"), silenced: t("silenced") };
 const shown = new Map();
 
 /** The state of an incident in a word, and the class that colours it. */
 export function stateOf(incident) {
-  const severity = incident.severity || LEVELS[incident.level];
+  const severity = LEVELS[incident.severity] || incident.severity || LEVELS[incident.level];
   const named = severity ? severity[0].toUpperCase() + severity.slice(1) : "";
-  if (incident.phase === "resolved") return { word: "Resolved", tone: "resolved" };
-  if (incident.quiet) return { word: `${named}, ${incident.quiet.kind}`, tone: "quieted" };
+  if (incident.phase === "resolved") return { word: t("Resolved"), tone: "resolved" };
+  if (incident.quiet) return { word: `${named}, ${QUIET[incident.quiet.kind] || incident.quiet.kind}`, tone: "quieted" };
   return { word: named, tone: incident.level };
 }
 
@@ -65,40 +68,40 @@ function row(incident) {
 
 function lasted(incident) {
   // not behind the title, which is cut where it is long
-  const alerts = incident.firing > 1 ? counted(incident.firing, "alert") : "";
-  const flaps = incident.flaps ? `fired ${incident.flaps + 1}×` : "";
+  const alerts = incident.firing > 1 ? t("{0} alerts", incident.firing) : "";
+  const flaps = incident.flaps ? t("fired {0}×", incident.flaps + 1) : "";
   const length = incident.ended
-    ? `after ${duration((new Date(incident.ended) - new Date(incident.since)) / 1000)}` : "";
+    ? t("after {0}", duration((new Date(incident.ended) - new Date(incident.since)) / 1000)) : "";
   return [length, alerts, flaps].filter(Boolean).join(", ");
 }
 
 function chips(incident) {
   return ["pending", "dead"].filter((state) => incident.states[state]).map((state) => element("span",
-    { class: `chip ${state}` }, `${incident.states[state]} ${state === "dead" ? "not delivered" : "being delivered"}`));
+    { class: `chip ${state}` }, CHIPS[state](incident.states[state])));
 }
 
 export function showEmpty(filtered, answer) {
   const box = byId("empty");
   if (filtered) {
-    box.replaceChildren(element("p", {}, "No incident fits."));
+    box.replaceChildren(element("p", {}, t("No incident fits.")));
     return;
   }
   box.replaceChildren(...(answer.heard_at ? calm(answer.heard_at) : unheard()),
     answer.channels.length === 0
-      ? element("p", {}, "No chat is configured, so this page is where everything arrives.") : "");
+      ? element("p", {}, t("No chat is configured, so this page is where everything arrives.")) : "");
 }
 
 const calm = (heard) => [
-  element("p", { class: "calm" }, "Nothing has happened."),
-  element("p", {}, "Alertmanager’s heartbeat came ", ago(heard), "."),
+  element("p", { class: "calm" }, t("Nothing has happened.")),
+  element("p", {}, t("Alertmanager’s heartbeat came"), " ", ago(heard), "."),
 ];
 
 const unheard = () => [
-  element("p", { class: "calm" }, "Nothing has arrived yet."),
-  element("p", {}, "Incidents appear here when Alertmanager sends them. Its configuration:"),
+  element("p", { class: "calm" }, t("Nothing has arrived yet.")),
+  element("p", {}, t("Incidents appear here when Alertmanager sends them. Its configuration:")),
   element("pre", { tabindex: "0" }, [
     "receivers:", "  - name: notifier", "    webhook_configs:", `      - url: ${location.origin}/api/v1/alertmanager`,
     "        http_config:", "          authorization:", "            credentials_file: secrets/notifier_token",
   ].join("\n")),
-  element("p", {}, "The last three lines are for a notifier with a token."),
+  element("p", {}, t("The last three lines are for a notifier with a token.")),
 ];

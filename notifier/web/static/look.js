@@ -1,4 +1,5 @@
 import { byId, clock, duration, element } from "./dom.js";
+import { t } from "./words.js";
 
 // The server has escaped everything; what is not on this list is dropped all the same.
 const TAGS = new Set(["DIV", "P", "H2", "B", "S", "A", "CODE", "MARK", "TIME", "SMALL"]);
@@ -9,7 +10,7 @@ const nameOf = (look) => look.channel || NAMES[look.chat];
 
 /** The message as each channel shows it, made by what delivers it; one is seen, tabs lead to the others. */
 export function looks(incident) {
-  const box = element("section", { "aria-label": "As it looks in the chats" });
+  const box = element("section", { "aria-label": t("As it looks in the chats") });
   const show = (look) => box.replaceChildren(tabs(incident, look, choose), panel(incident, look), ...standing(incident, look));
   const choose = (look) => {
     localStorage.setItem(KEPT, nameOf(look));
@@ -34,7 +35,7 @@ function tabs(incident, shown, choose) {
     event.preventDefault();
     choose(all[(all.indexOf(shown) + step + all.length) % all.length]);
   };
-  return element("div", { class: "tabs", role: "tablist", "aria-label": "Channel", onkeydown: turn },
+  return element("div", { class: "tabs", role: "tablist", "aria-label": t("Channel"), onkeydown: turn },
     all.map((look, place) => element("button", {
       type: "button", role: "tab", id: `tab-${place}`, "aria-controls": "look", "aria-selected": String(look === shown),
       tabindex: look === shown ? "0" : "-1", onclick: () => choose(look),
@@ -53,8 +54,8 @@ function panel(incident, look) {
 function standing(incident, look) {
   const row = incident.deliveries.find((each) => each.channel === look.channel);
   if (!row || (row.state === "delivered" && row.revision === incident.revision)) return [];
-  const words = row.state === "dead" ? "This has not been delivered."
-    : row.revision ? "This is on its way; the chat still shows an earlier state." : "This is on its way; the chat shows nothing yet.";
+  const words = row.state === "dead" ? t("This has not been delivered.")
+    : row.revision ? t("This is on its way; the chat still shows an earlier state.") : t("This is on its way; the chat shows nothing yet.");
   return [element("p", { class: `note ${row.state}` }, words)];
 }
 
@@ -72,7 +73,7 @@ function copied(node) {
     else if (TAGS.has(child.tagName)) made.append(copied(child));
   }
   if (node.dataset.seconds) timed(made, Number(node.dataset.seconds), clock);
-  if (node.dataset.since) timed(made, Number(node.dataset.since), (moment) => `${duration((Date.now() - moment) / 1000)} ago`);
+  if (node.dataset.since) timed(made, Number(node.dataset.since), (moment) => t("{0} ago", duration((Date.now() - moment) / 1000)));
   return made;
 }
 

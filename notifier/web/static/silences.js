@@ -1,8 +1,9 @@
 import { ask } from "./api.js";
 import { ago, armed, at, byId, element } from "./dom.js";
+import { t } from "./words.js";
 
 const KEPT = "wiltonos-name";
-const KINDS = { silence: "Silence", acknowledge: "Acknowledge" };
+const KINDS = { silence: t("Silence"), acknowledge: t("Acknowledge") };
 let hours = { silence: 2, acknowledge: 0.25 };
 let asked = null;
 let signature = "";
@@ -41,11 +42,11 @@ function item(silence, changed) {
   const over = silence.state === "expired";
   return element("li", {},
     element("h2", {}, element("code", { dir: "auto" }, silence.matchers)),
-    element("p", { class: "soft" }, over ? "ended " : silence.renews ? "acknowledged, renews while it fires, at least until " : "until ",
-      over ? ago(silence.ends_at) : at(silence.ends_at), ` · by ${silence.created_by || "nobody"}`,
-      ...(silence.incident_id ? [" · ", element("a", { href: `#${silence.incident_id}` }, "the incident")] : [])),
+    element("p", { class: "soft" }, over ? t("ended") : silence.renews ? t("acknowledged, renews while it fires, at least until") : t("until"),
+      " ", over ? ago(silence.ends_at) : at(silence.ends_at), ` · ${t("by {0}", silence.created_by || t("nobody"))}`,
+      ...(silence.incident_id ? [" · ", element("a", { href: `#${silence.incident_id}` }, t("the incident"))] : [])),
     element("p", { dir: "auto" }, silence.comment),
-    over ? null : element("p", { class: "actions" }, armed("End it", "End it now?", end)),
+    over ? null : element("p", { class: "actions" }, armed(t("End it"), t("End it now?"), end)),
     problem);
 }
 
@@ -54,18 +55,19 @@ export function quietNote(incident) {
   const quiet = incident.quiet;
   if (!quiet) return [];
   if (quiet.resolved_unseen) {
-    return [element("p", { class: "note" }, "It resolved while it was silenced: Alertmanager says nothing then, so this was read from its list of alerts.")];
+    return [element("p", { class: "note" }, t("It resolved while it was silenced: Alertmanager says nothing then, so this was read from its list of alerts."))];
   }
-  const what = quiet.kind === "acknowledged" ? "Acknowledged" : "Silenced";
-  return [element("p", { class: "note", dir: "auto" }, `${what} by ${quiet.by || "somebody"} until `, at(quiet.until),
-    quiet.kind === "acknowledged" ? ", and longer while it fires" : "", quiet.comment ? ` · ${quiet.comment}` : "")];
+  const by = quiet.by || t("somebody");
+  const acknowledged = quiet.kind === "acknowledged";
+  return [element("p", { class: "note", dir: "auto" }, acknowledged ? t("Acknowledged by {0} until", by) : t("Silenced by {0} until", by),
+    " ", at(quiet.until), acknowledged ? t(", and longer while it fires") : "", quiet.comment ? ` · ${quiet.comment}` : "")];
 }
 
 export function quietActions(incident) {
   const button = (action, words) => element("button", {
     type: "button", id: `do-${action}`, onclick: () => openForm(incident, action),
   }, words);
-  const words = { acknowledge: "Acknowledge", silence: "Silence…", undo: "Undo the silence" };
+  const words = { acknowledge: t("Acknowledge"), silence: t("Silence…"), undo: t("Undo the silence") };
   return element("span", { class: "quieting" }, incident.actions.map((action) => button(action, words[action])));
 }
 
@@ -77,16 +79,16 @@ function openForm(incident, action) {
   asked = { incident, action };
   const form = byId("quieten-form");
   const undo = action === "undo";
-  byId("quieten-title").textContent = undo ? "Undo the silence" : KINDS[action];
-  byId("quieten-what").textContent = undo ? `${incident.title}: Alertmanager tells of it again.`
+  byId("quieten-title").textContent = undo ? t("Undo the silence") : KINDS[action];
+  byId("quieten-what").textContent = undo ? t("{0}: Alertmanager tells of it again.", incident.title)
     : action === "acknowledge"
-      ? `${incident.title}: says that you are on it; no repetitions while it fires, and new alerts still ring.`
-      : `${incident.title}: Alertmanager says nothing more of exactly these alerts; new ones still ring.`;
+      ? t("{0}: says that you are on it; no repetitions while it fires, and new alerts still ring.", incident.title)
+      : t("{0}: Alertmanager says nothing more of exactly these alerts; new ones still ring.", incident.title);
   byId("quieten-hours").hidden = action !== "silence";
   form.elements.hours.value = hours.silence;
   form.elements.by.value = localStorage.getItem(KEPT) || "";
   form.elements.comment.value = "";
-  form.querySelector("button.main").textContent = undo ? "Undo it" : KINDS[action];
+  form.querySelector("button.main").textContent = undo ? t("Undo it") : KINDS[action];
   byId("quieten-error").hidden = true;
   byId("quieten").showModal();
 }
@@ -119,7 +121,7 @@ export function wireForms(changed) {
       await ask("/api/v1/silences", { method: "POST", body: {
         matchers: fields.matchers.value, hours: Number(fields.hours.value), by: fields.by.value, comment: fields.comment.value,
       } });
-      output.textContent = "Silenced.";
+      output.textContent = t("Silenced.");
       fields.matchers.value = "";
       changed();
     } catch (error) {

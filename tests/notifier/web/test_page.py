@@ -206,6 +206,28 @@ async def test_an_empty_inbox_says_whether_it_is_connected(
     await expect(page.locator("#empty pre")).to_have_count(0)
 
 
+async def test_the_page_speaks_its_readers_language(start: Callable[..., Any], page: Page) -> None:
+    """Portuguese for a browser that asks for it, in every view; texts of alerts stay."""
+    run = await start("", NO_ALERTMANAGER)
+    await run.post(firing("Critical", severity="critical"))
+    await run.post(b"no json", status=400)
+    assert page.context.browser is not None
+    context = await page.context.browser.new_context(locale="pt-BR")
+    page = await context.new_page()
+    await page.goto(run.base)
+    await expect(page.locator("#link")).to_have_text("ao vivo")
+    await expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
+    await expect(page).to_have_title("(2) Caixa de entrada · WiltonOS notificador")
+    await expect(row(page, "Critical is wrong").locator(".state")).to_have_text("Crítico")
+    await expect(page.locator("#detail .quieting button").first).to_have_text("Reconhecer")
+    await expect(page.locator(".history li")).to_contain_text("aberto")
+    await page.get_by_role("link", name="Não entregues").click()
+    await expect(page.locator("#letters h2")).to_have_text("Recebido, mas não entendido")
+    await page.get_by_role("link", name="Silêncios").click()
+    await expect(page.locator("#new-silence").get_by_label("Seu nome")).to_be_visible()
+    await context.close()
+
+
 async def test_hostile_text_is_only_text(run: Any, page: Page) -> None:
     """Markup, scripts, direction overrides and ten thousand letters do nothing, anywhere."""
     body = firing("Nasty", instance=HOSTILE)

@@ -67,6 +67,20 @@ async def test_page_waits_then_shows_and_moves(exporter: Any, page: Page) -> Non
     await expect(page.locator("body")).to_have_attribute("data-state", "out")
 
 
+async def test_page_speaks_its_readers_language(exporter: Any, page: Page) -> None:
+    """Portuguese for a browser that asks for it."""
+    assert page.context.browser is not None
+    context = await page.context.browser.new_context(locale="pt-BR")
+    page = await context.new_page()
+    await page.goto(exporter.url)
+    await expect(page.locator("#verdict")).to_have_text("esperando a primeira amostra")
+    exporter.write(0.8)
+    await expect(page.locator("#verdict")).to_have_text("acima da faixa 0.73 – 0.77")
+    await expect(page.locator("h1")).to_have_text("WiltonOS coerência quântica")
+    await expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
+    await context.close()
+
+
 async def test_page_says_that_a_sample_is_old_and_then_that_there_is_none(
     exporter: Any, page: Page
 ) -> None:

@@ -1,3 +1,5 @@
+import { t } from "./words.js";
+
 // Numbers and times as people read them.
 const NONE = "–";
 
@@ -20,4 +22,4 @@ export function duration(ms) {
   return `${Math.round(seconds / 3600)} h`;
 }
 
-export const age = (ms) => (ms < 1500 ? "just now" : `${duration(ms)} ago`);
+export const age = (ms) => (ms < 1500 ? t("just now") : t("{0} ago", duration(ms)));

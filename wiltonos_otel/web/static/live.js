@@ -2,6 +2,7 @@
 import { Chart } from "./chart.js";
 import { age, clock, duration, percent, phi, signed } from "./format.js";
 import { fillMeters, fillLoops } from "./panels.js";
+import { t, translate } from "./words.js";
 
 // events come each second: after so long without one the numbers say nothing about now
 const LOST_AFTER_MS = 4000;
@@ -24,10 +25,11 @@ function state(now) {
 
 function verdict(now, is) {
   const band = `${policy.band_low} – ${policy.band_high}`;
-  if (is === "waiting") return "waiting for the first sample";
-  if (is === "stale") return `no sample since ${clock(now.time_ms)}`;
-  if (is === "aging") return `no sample for ${duration(now.now_ms - now.time_ms)}`;
-  return is === "in" ? `in band ${band}` : `${now.band} the band ${band}`;
+  if (is === "waiting") return t("waiting for the first sample");
+  if (is === "stale") return t("no sample since {0}", clock(now.time_ms));
+  if (is === "aging") return t("no sample for {0}", duration(now.now_ms - now.time_ms));
+  if (is === "in") return t("in band {0}", band);
+  return now.band === "above" ? t("above the band {0}", band) : t("below the band {0}", band);
 }
 
 function show(now) {
@@ -35,7 +37,7 @@ function show(now) {
   body.dataset.state = is;
   at("phi").textContent = phi(now.phi);
   at("verdict").textContent = verdict(now, is);
-  at("age").textContent = is === "waiting" || is === "aging" ? "\u00a0" : `last sample ${age(now.now_ms - now.time_ms)}`;
+  at("age").textContent = is === "waiting" || is === "aging" ? "\u00a0" : t("last sample {0}", age(now.now_ms - now.time_ms));
   at("simulated").hidden = !now.simulated;
   document.title = `${now.phi === null ? "–" : phi(now.phi)} Φ · WiltonOS`;
   showHint(now, is);
@@ -57,16 +59,16 @@ function showHint(now, is) {
   if (hint.hidden) return;
   const code = document.createElement("code");
   code.textContent = `${now.source.location}/quantum_state.json`;
-  hint.replaceChildren("The page comes alive when a program writes ", code, ".");
+  hint.replaceChildren(t("The page comes alive when a program writes"), " ", code, ".");
 }
 
 function showSource(now) {
   const counts = Object.entries(now.source.errors).filter(([, count]) => count > 0);
   const refused = counts.map(([reason, count]) => `${count} × ${reason}`).join(", ");
-  at("source").textContent = `${now.source.location}${refused ? ` · refused: ${refused}` : ""}`;
+  at("source").textContent = `${now.source.location}${refused ? ` · ${t("refused: {0}", refused)}` : ""}`;
   const lines = [...now.source.problems];
   if (now.push?.failing) {
-    lines.push(`push to ${now.push.target} fails: ${now.push.failing}; ${now.push.queued} waiting, ${now.push.lost} lost`);
+    lines.push(t("push to {0} fails: {1}; {2} waiting, {3} lost", now.push.target, now.push.failing, now.push.queued, now.push.lost));
   }
   at("problems").replaceChildren(...lines.map((line) => {
     const item = document.createElement("li");
@@ -87,7 +89,7 @@ async function load() {
   policy = all.policy;
   at("rate-limit").textContent = `±${policy.rate}`;
   at("pressure-limit").textContent = policy.loop_pressure;
-  at("band-label").textContent = `band ${policy.band_low} – ${policy.band_high}`;
+  at("band-label").textContent = t("band {0} – {1}", policy.band_low, policy.band_high);
   chart.start(all.history, all.now_ms, policy);
   show(all);
 }
@@ -97,7 +99,7 @@ function take(event) {
   lastEvent = performance.now();
   lastContact = Date.now();
   if (policy === null) return;
-  linked("live", "live");
+  linked("live", t("live"));
   chart.add(now.now_ms, now.point);
   show(now);
 }
@@ -105,7 +107,7 @@ function take(event) {
 function watch() {
   const events = new EventSource("/api/v1/events");
   // what was missed between two connections is in the history
-  events.onopen = () => load().catch(() => linked("lost", "reconnecting"));
+  events.onopen = () => load().catch(() => linked("lost", t("reconnecting")));
   events.onmessage = take;
   events.onerror = () => {
     // a browser gives up for good when the answer was no stream
@@ -115,9 +117,10 @@ function watch() {
 
 setInterval(() => {
   if (lastEvent && performance.now() - lastEvent > LOST_AFTER_MS) {
-    linked("lost", `no contact since ${clock(lastContact)}, reconnecting`);
-    at("verdict").textContent = `no contact since ${clock(lastContact)}`;
+    linked("lost", t("no contact since {0}, reconnecting", clock(lastContact)));
+    at("verdict").textContent = t("no contact since {0}", clock(lastContact));
   }
 }, 500);
 
+translate();
 watch();

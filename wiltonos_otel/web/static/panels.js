@@ -1,5 +1,6 @@
 // Meters and the table of loops. Rows are reused, so that bars move instead of jumping.
 import { clock, phi } from "./format.js";
+import { t } from "./words.js";
 
 function element(tag, className, ...children) {
   const made = document.createElement(tag);
@@ -52,7 +53,7 @@ function fillRow(made, loop, limit) {
   const over = !stale && loop.pressure > limit;
   made.classList.toggle("stale", stale);
   name.textContent = loop.name;
-  if (stale && loop.time_ms !== null) name.append(element("small", "", `no sample since ${clock(loop.time_ms)}`));
+  if (stale && loop.time_ms !== null) name.append(element("small", "", t("no sample since {0}", clock(loop.time_ms))));
   value.textContent = phi(loop.phi);
   // stands in for the column of set-points where a phone has no room for it
   value.append(element("small", "narrow", `★ ${loop.phi_star}`));
@@ -72,7 +73,7 @@ export function fillLoops(now, limit, { table, rows, none, more }) {
   table.hidden = loops.length === 0;
   none.hidden = loops.length > 0;
   more.hidden = total <= loops.length;
-  more.textContent = `${total - loops.length} more, with less pressure`;
+  more.textContent = t("{0} more, with less pressure", total - loops.length);
   while (rows.children.length < loops.length) rows.append(row());
   while (rows.children.length > loops.length) rows.lastChild.remove();
   loops.forEach((loop, index) => fillRow(rows.children[index], loop, limit));
