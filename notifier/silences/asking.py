@@ -41,13 +41,11 @@ class Ask:
 
     def __post_init__(self) -> None:
         if not one_line(self.by):
-            raise SilenceError("say your name, so that others know whom to ask")
+            raise SilenceError.of("sorry.nameless")
         if len(self.by) > MOST_NAME or len(self.comment) > MOST_COMMENT:
-            raise SilenceError(
-                f"the name has up to {MOST_NAME} characters, the reason up to {MOST_COMMENT}"
-            )
+            raise SilenceError.of("sorry.long", name=MOST_NAME, reason=MOST_COMMENT)
         if self.hours is not None and not 0 < self.hours <= MOST_HOURS:
-            raise SilenceError(f"a silence lasts more than 0 and up to {MOST_HOURS:g} hours")
+            raise SilenceError.of("sorry.hours", most=f"{MOST_HOURS:g}")
 
 
 def can_silence(incident: Incident) -> bool:
@@ -89,7 +87,7 @@ class Desk:
         """
         incident = await self.store.incident(incident_id)
         if incident is None:
-            raise SilenceError("the incident has been removed")
+            raise SilenceError.of("sorry.removed")
         if action is Action.UNDO:
             return await self._undo(incident, ask)
         return await self._quieten(incident, action, ask)
@@ -108,7 +106,7 @@ class Desk:
 
     async def _quieten(self, incident: Incident, action: Action, ask: Ask) -> Incident:
         if not can_silence(incident):
-            raise SilenceError("it has resolved already; there is nothing to silence")
+            raise SilenceError.of("sorry.over")
         now = self.clock.now()
         kind = _KINDS[action]
         until = now + self._length(kind, ask)
@@ -128,12 +126,9 @@ class Desk:
     async def _undo(self, incident: Incident, ask: Ask) -> Incident:
         quiet = incident.quiet
         if quiet is None or quiet.resolved_unseen:
-            raise SilenceError("it is not silenced any more")
+            raise SilenceError.of("sorry.heard")
         if not quiet.ours:
-            raise SilenceError(
-                "this silence was made elsewhere and may hold other alerts back too; "
-                "end it on the page of silences"
-            )
+            raise SilenceError.of("sorry.elsewhere")
         await self.alertmanager.expire(quiet.silence_id)
         await self.store.forget(quiet.silence_id)
         log.info("silence undone", incident=incident.id, by=ask.by, silence=quiet.silence_id)

@@ -70,13 +70,11 @@ class Signer:
         match = _TOKEN.fullmatch(token)
         said, _, signature = token.rpartition(".")
         if match is None or not hmac.compare_digest(self._sign(said), signature):
-            raise SilenceError("this link is not one of ours; was it copied whole?")
+            raise SilenceError.of("sorry.foreign")
         code, incident_id, revision, expires, nonce = match.groups()
         expires_at = datetime.fromtimestamp(int(expires), UTC)
         if now >= expires_at:
-            raise SilenceError(
-                "this link has expired; the newest is in the message, or use the inbox"
-            )
+            raise SilenceError.of("sorry.expired")
         return SignedLink(_ACTIONS[code], incident_id, int(revision), expires_at, nonce)
 
     def _sign(self, said: str) -> str:

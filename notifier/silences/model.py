@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from notifier.errors import NotifierError
 from notifier.incident import Incident, IncidentAlert
+from notifier.render.words import words
 
 # a label with more values than this among the firing alerts no longer tells them from others
 MOST_VALUES = 50
@@ -28,7 +30,22 @@ _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 class SilenceError(NotifierError):
-    """A silence that cannot be made, changed or ended; one line says why."""
+    """A silence that cannot be made, changed or ended; one line says why.
+
+    Attributes:
+        word: the key of that line in the catalogues, for whoever reads another language; or "".
+        values: what fills its placeholders.
+    """
+
+    def __init__(self, text: str, word: str = "", **values: object) -> None:
+        super().__init__(text)
+        self.word = word
+        self.values = values
+
+    @classmethod
+    def of(cls, word: str, **values: object) -> Self:
+        """The error whose line is in the catalogues."""
+        return cls(words("en").say(word, **values), word, **values)
 
 
 class SilenceState(StrEnum):

@@ -32,6 +32,7 @@ from notifier.web.pages import page
 # of those that are over, how many the page lists
 MOST_EXPIRED = 50
 MOST_LISTED = 500
+_ALREADY = {QuietKind.SILENCED: "sorry.silenced", QuietKind.ACKNOWLEDGED: "sorry.acknowledged"}
 _OFF = "alertmanager_url in [notifier] is empty, so there is nothing to silence"
 
 
@@ -103,13 +104,13 @@ class SilencePages:
             ask = Ask(given.get("by", ""), given.get("comment", ""), _hours(given.get("hours")))
             after = await self._use(link, ask)
         except SilenceError as error:
-            return self._confirm(link, incident, given, str(error))
+            return self._confirm(link, incident, given, error)
         return self._page("silence_done.html", after, action=link.action.value)
 
     async def _use(self, link: SignedLink, ask: Ask) -> Incident:
         desk = self._desk()
         if not await desk.store.use(link):
-            raise SilenceError("this link has been used; the message has new ones")
+            raise SilenceError.of("sorry.used")
         try:
             return await desk.act(link.action, link.incident_id, ask)
         except BaseException:
@@ -120,12 +121,12 @@ class SilencePages:
         desk = self._desk()
         link = self._signer().read(request.match_info["token"], self._clock.now())
         if await desk.store.used(link):
-            raise SilenceError("this link has been used; the message has new ones")
+            raise SilenceError.of("sorry.used")
         incident = await desk.store.incident(link.incident_id)
         if incident is None:
-            raise SilenceError("the incident has been removed")
+            raise SilenceError.of("sorry.removed")
         if link.action not in offered(incident):
-            raise SilenceError(_no_more(link.action, incident))
+            raise _no_more(link.action, incident)
         return link, incident
 
     def _confirm(
@@ -133,7 +134,7 @@ class SilencePages:
         link: SignedLink,
         incident: Incident,
         given: Mapping[str, str] | None = None,
-        problem: str = "",
+        problem: SilenceError | None = None,
     ) -> web.Response:
         undo = link.action is Action.UNDO
         return self._page(
@@ -145,7 +146,7 @@ class SilencePages:
             hours=self._desk().silence_hours,
             minutes=self._desk().ack_minutes,
             given=given or {},
-            problem=problem,
+            problem=problem and _said(problem, self.context.language),
             most={"name": MOST_NAME, "comment": MOST_COMMENT, "hours": MOST_HOURS},
         )
 
@@ -167,7 +168,13 @@ class SilencePages:
     def _sorry(self, error: SilenceError) -> web.Response:
         language = self.context.language
         title = words(language).say("page.sorry")
-        return page("silence_sorry.html", 410, language=language, title=title, problem=str(error))
+        return page(
+            "silence_sorry.html",
+            410,
+            language=language,
+            title=title,
+            problem=_said(error, language),
+        )
 
     async def listed(self, _request: web.Request) -> web.Response:
         """``GET /api/v1/silences``."""
@@ -235,21 +242,29 @@ class SilencePages:
         return desk
 
 
+def _said(error: SilenceError, language: str) -> tuple[str, str]:
+    """Why not, and the language of that line: what other programs say of it is English."""
+    if not error.word:
+        return str(error), "en"
+    return words(language).say(error.word, **error.values), language
+
+
 def _hours(text: str | None) -> float | None:
     if not text:
         return None
     try:
         return float(text.replace(",", "."))
     except ValueError:
-        raise SilenceError("hours is a number, for example 2 or 0.5") from None
+        raise SilenceError.of("sorry.number") from None
 
 
-def _no_more(action: Action, incident: Incident) -> str:
+def _no_more(action: Action, incident: Incident) -> SilenceError:
+    quiet = incident.quiet
     if action is Action.UNDO:
-        return "it is not silenced any more"
-    if incident.quiet and not incident.quiet.resolved_unseen:
-        return f"it is {incident.quiet.kind.value} already, by {incident.quiet.by or 'somebody'}"
-    return "it has resolved; there is nothing to silence"
+        return SilenceError.of("sorry.heard")
+    if quiet and not quiet.resolved_unseen:
+        return SilenceError.of(_ALREADY[quiet.kind] if quiet.by else "sorry.quiet", who=quiet.by)
+    return SilenceError.of("sorry.over")
 
 
 def _shown(silences: Any) -> list[Silence]:

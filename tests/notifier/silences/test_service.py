@@ -65,10 +65,15 @@ async def test_the_pages_of_the_links_speak_the_notifiers_language(scene: Any) -
             page = await answer.text()
         assert '<html lang="pt-BR">' in page
         assert words in page
+    status, page = await scene.submit(links["s"], by=" ")
+    assert status == 409
+    assert "Diga seu nome" in page
     status, page = await scene.submit(links["s"], by="Ana")
     assert status == 200
     assert "Silenciado por Ana até" in page
-    assert "Não é possível" in (await scene.submit(links["s"], by="Ana"))[1]
+    page = (await scene.submit(links["s"], by="Ana"))[1]
+    assert "Não é possível" in page
+    assert 'lang="pt-BR">Este link já foi usado; a mensagem tem links novos.' in page
 
 
 async def test_the_message_offers_to_undo_and_then_to_silence_again(scene: Any) -> None:
