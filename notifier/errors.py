@@ -19,5 +19,9 @@ class SlowError(StoreError):
     """Nothing is known after as long as a caller can wait; it may be written yet."""
 
 
+class AwayError(StoreError):
+    """The database is away or does not answer: no other work would fare better now."""
+
+
 class BusyError(StoreError):
     """More waits for a commit than can be committed in time; try again later."""

@@ -44,8 +44,8 @@ class Database(Protocol):
         """Run in one transaction and commit it."""
         ...
 
-    async def read(self, work: Callable[[Connection], R]) -> R:
-        """Run without writing."""
+    async def read(self, work: Callable[[Connection], R], *, patiently: bool = False) -> R:
+        """Run without writing; ``patiently`` is for what may take a minute."""
         ...
 
     async def close(self) -> None:
@@ -92,7 +92,7 @@ class Sqlite:
         self._checkpoints.committed()
         return result
 
-    async def read(self, work: Callable[[Connection], R]) -> R:
+    async def read(self, work: Callable[[Connection], R], *, patiently: bool = False) -> R:  # noqa: ARG002 - a file answers
         """Run on a snapshot, beside the writer."""
         return await self._reader.run(work)
 

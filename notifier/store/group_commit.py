@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from notifier.errors import BusyError, StoreError
+from notifier.errors import AwayError, BusyError, StoreError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,7 +25,7 @@ LONGEST_BATCH = 256
 GATHERING_SHARE = 2.0
 GATHERING_SECONDS = 0.005
 # no item is at fault, and trying each by itself would only take longer
-_AWAY = (OperationalError, InterfaceError, NoConnection)
+_AWAY = (AwayError, OperationalError, InterfaceError, NoConnection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,10 @@ class Line(Generic[Item, Result]):
                 for one in batch:
                     await self._commit([one])
                 return
+            if self._closed and isinstance(error, _AWAY):
+                # whoever stops waits for one try, not for one for every batch
+                batch += self._waiting
+                self._waiting.clear()
             for _, future in batch:
                 _fail(future, as_store_error(error))
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -199,7 +200,8 @@ class SqlStore:
 
     async def prune(self, before: datetime, max_bytes: int) -> int:
         """Remove what is over and older, then the oldest beyond the size; returns how many."""
-        return await retention.prune(self._read, self._write, to_micros(before), max_bytes)
+        read = partial(self._read, patiently=True)
+        return await retention.prune(read, self._write, to_micros(before), max_bytes)
 
     async def write(self, work: Callable[[Connection], R]) -> R:
         """Run further work in a committed transaction; for parts that keep their own tables."""
@@ -222,9 +224,9 @@ class SqlStore:
         result: R = await self._calls.put(work)
         return result
 
-    async def _read(self, work: Callable[[Connection], R]) -> R:
+    async def _read(self, work: Callable[[Connection], R], *, patiently: bool = False) -> R:
         try:
-            return await self._database.read(work)
+            return await self._database.read(work, patiently=patiently)
         except Exception as error:
             known = as_store_error(error)
             if known is error:

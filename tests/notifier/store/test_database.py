@@ -61,8 +61,9 @@ async def test_connections_that_are_all_busy_are_an_answer(postgresql: str) -> N
     """A server that hangs is a database that is away, for readers and for writers."""
     pytest.importorskip("asyncpg")
     from notifier.store.postgresql import open_postgresql  # noqa: PLC0415 - an optional extra
+    from notifier.store.watched import Patience  # noqa: PLC0415
 
-    database = await open_postgresql(f"{postgresql}/postgres", patience_seconds=0.1)
+    database = await open_postgresql(f"{postgresql}/postgres", Patience(free=0.1))
     store = SqlStore(database, Planner(), waiting_line=1)
     held = [asyncio.create_task(database.read(_sleep)) for _ in range(12)]
     try:
