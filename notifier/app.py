@@ -98,7 +98,7 @@ class NotifierService:
         meter = self.telemetry.provider.get_meter(METER, version(DISTRIBUTION))
         names = [channel.name for channel in self.table.channels]
         self.instruments = Instruments(meter, names)
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.channels: Channels | None = None
         self._charting: ChartService | None = None
         again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
@@ -260,7 +260,7 @@ class NotifierService:
                 store=self.store,
                 clock=self.clock,
                 instruments=self.instruments,
-                owner=self._owner,
+                owner=self.owner,
                 doubtful=lambda: self.deadman.down,
                 actions=self.silences.offers,
                 announce=self.announcer.channel,
@@ -279,7 +279,7 @@ class NotifierService:
             charting = self._charting = ChartService(
                 store=self.store,
                 clock=self.clock,
-                owner=self._owner,
+                owner=self.owner,
                 instruments=self.instruments,
                 channels=self._charted,
                 draw=lambda plan: make_charts(self.loaded, session).draw(plan),

@@ -98,6 +98,8 @@ class ChannelWorker:
     _blind: dict[asyncio.Task[None], float] = field(default_factory=dict)
     _remembers: bool = False
     _claims: int = 0
+    # of a claim that failed
+    _unheard: str = ""
     # from when to when the budgets did not let everything through
     _limited: tuple[float, float] = (0.0, 0.0)
     _is_limited: bool = False
@@ -215,7 +217,7 @@ class ChannelWorker:
         self._news = False
         self._claims += 1
         lease = Lease(f"{self.owner}/{self._claims}", self.clock.now(), LEASE_SECONDS)
-        claim = await self.store.claim(self.name, lease, allowance)
+        claim = await self._claim(lease, allowance)
         if claim is None:
             return await self._idle(wait)
         killpoints.reached(killpoints.AFTER_CLAIM)
@@ -228,6 +230,15 @@ class ChannelWorker:
         # let it spend its budget before the next one is asked for
         await asyncio.sleep(0)
         return _Wait(0.0)
+
+    async def _claim(self, lease: Lease, allowance: Allowance) -> Claim | None:
+        if self._unheard:
+            # nobody works on what it may have leased
+            await self.store.let_go(self.name, self._unheard)
+        self._unheard = lease.owner
+        claim = await self.store.claim(self.name, lease, allowance)
+        self._unheard = ""
+        return claim
 
     def _count_limit(self, claim: Claim) -> None:
         """Count what a row that was due has waited for the budgets."""

@@ -282,6 +282,10 @@ class Store(Protocol):
         """Say what became of a claim; False when the lease has been lost."""
         ...
 
+    async def let_go(self, channel: str, owner: str) -> int:
+        """End the lease of a claim that failed, and may have been committed all the same."""
+        ...
+
     async def release(self) -> int:
         """End every lease, where no other process can hold one; returns how many there were."""
         ...

@@ -190,6 +190,13 @@ def _dead(claimed: Claim, settlement: Dead) -> dict[str, Any]:
     }
 
 
+def let_go(connection: Connection, channel: str, owner: str) -> int:
+    """End the leases of that owner; what was noted as in flight stays in doubt."""
+    held = and_(outbox.c.channel == channel, outbox.c.lease_owner == owner)
+    values = {"lease_owner": "", "lease_until": 0}
+    return connection.execute(update(outbox).where(held).values(values)).rowcount
+
+
 def release(connection: Connection) -> int:
     """End every lease; what was in flight stays in doubt."""
     held = outbox.c.lease_owner != ""

@@ -105,6 +105,10 @@ class SqlStore:
 
         return await self._write(work)
 
+    async def let_go(self, channel: str, owner: str) -> int:
+        """End the lease of a claim that failed, and may have been committed all the same."""
+        return await self._write(lambda c: outbox.let_go(c, channel, owner))
+
     async def release(self) -> int:
         """End every lease; only where no other process can hold one."""
 

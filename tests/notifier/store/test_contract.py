@@ -175,6 +175,17 @@ async def test_a_claim_is_one_process_s_until_the_lease_ends(store: SqlStore) ->
     assert second.doubt == Doubt(Operation.POST, 1)
 
 
+async def test_a_claim_that_nobody_heard_of_can_be_let_go(store: SqlStore) -> None:
+    """Its row is free at once, and in doubt; other owners and channels keep theirs."""
+    await accept(store, firing())
+    first = await claimed(store)
+    assert await store.let_go("discord", first.owner) == 0
+    assert await store.let_go("slack", "other") == 0
+    assert await claim(store) is None
+    assert await store.let_go("slack", first.owner) == 1
+    assert (await claimed(store)).doubt == Doubt(Operation.POST, 1)
+
+
 async def test_a_lost_lease_cannot_settle(store: SqlStore) -> None:
     """Whoever was too slow learns it, and changes nothing."""
     await accept(store, firing())
