@@ -1,6 +1,5 @@
 """Decides what each reading of a state file means, and tells it to a sink."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,13 +80,13 @@ class _File:
 
     Attributes:
         stamp: the writing that was judged last, or None when it was gone.
-        digest: of the last good content that states its time.
+        sample: the last good one.
         doubted_until: monotonic time up to which a passing error may heal, or None.
         gone_since: monotonic time at which it vanished, or None.
     """
 
     stamp: Stamp | None = None
-    digest: bytes = b""
+    sample: Sample | None = None
     doubted_until: float | None = None
     gone_since: float | None = None
 
@@ -165,7 +164,7 @@ class Intake:
         file.stamp = found.stamp if found else None
         file.gone_since = None if found or path == self._state_path else monotonic
         if not isinstance(outcome, Bad):
-            self._tell(path, file, outcome, found.content if found else b"")
+            self._tell(path, file, outcome)
         else:
             self._refuse(shown(path, self._directory), outcome)
         return False
@@ -201,12 +200,9 @@ class Intake:
             return parse_state(found.content, found.mtime_ms, now_ms)
         return check_loop_name(path.stem) or parse_loop(found.content, found.mtime_ms, now_ms)
 
-    def _tell(self, path: Path, file: _File, sample: Sample, content: bytes | Bad) -> None:
-        digest = b""
-        if sample.timed and isinstance(content, bytes):
-            digest = hashlib.blake2b(content, digest_size=16).digest()
-        if digest and digest == file.digest:
-            # written again without a new sample: neither news nor a mistake
+    def _tell(self, path: Path, file: _File, sample: Sample) -> None:
+        if sample == file.sample:
+            # written again, or back again, without a new sample: neither news nor a mistake
             self._well(shown(path, self._directory))
             return
         if isinstance(sample, LoopSample):
@@ -220,7 +216,7 @@ class Intake:
                 shown(path, self._directory), Bad(Reason(refusal.value), _REFUSED[refusal])
             )
             return
-        file.digest = digest
+        file.sample = sample
         self._well(shown(path, self._directory))
 
     def _refuse(self, file: str, bad: Bad) -> None:

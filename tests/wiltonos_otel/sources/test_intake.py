@@ -1,5 +1,6 @@
 """What readings mean where time or number matters: the cap on loops, and forgetting."""
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,3 +125,22 @@ async def test_each_writing_of_a_bad_content_counts(
         _look(taking)
         _look(taking)
     assert recorder.reasons == [Reason.OUT_OF_RANGE] * 3
+
+
+async def test_file_that_comes_back_as_it_was_is_no_mistake(
+    writer: "Writer", recorder: "Recorder", taking: Intake, clock: SteppedClock
+) -> None:
+    """A directory that was away and is back brings loops that nobody has written meanwhile."""
+    file, kept = (writer.directory / name for name in ("loops/breath.json", "kept.json"))
+    writer.loop("breath", phi=0.75)
+    os.utime(file, (1, 1))
+    _look(taking)
+    file.rename(kept)
+    _look(taking)
+    clock.seconds += SETTLE_SECONDS
+    _look(taking)
+    assert recorder.reasons == [Reason.VANISHED]
+    kept.rename(file)
+    _look(taking)
+    assert recorder.reasons == [Reason.VANISHED]
+    assert taking.problems == {}
