@@ -20,7 +20,7 @@ class Ticker:
     collection holds, and nobody who could release them.
 
     Args:
-        collect: takes a collection; what it raises is logged.
+        collect: takes a collection; what it raises is logged, once until it is something else.
         interval_seconds: from one beginning to the next.
     """
 
@@ -29,6 +29,7 @@ class Ticker:
         self._interval_seconds = interval_seconds
         self._collecting = Unforked()
         self._last: Callable[[], object] = _nothing
+        self._failing = ""
         self._begin()
         in_child_last(self._begin)
 
@@ -60,10 +61,22 @@ class Ticker:
             start = time.monotonic()
             try:
                 self.collect()
-            except BaseException:
+            except BaseException as error:  # noqa: BLE001 - it is logged
                 # a callback may raise what is no Exception, and must not end all metrics
-                log.exception("a collection failed")
+                self._say(error)
+            else:
+                self._failing = ""
             pause = max(0.0, self._interval_seconds - (time.monotonic() - start))
+        self._do_last()
+
+    def _say(self, error: BaseException) -> None:
+        """Log it once, for as long as every collection fails like this one."""
+        failing = f"{type(error).__name__}: {error}"
+        if failing != self._failing:
+            log.error("no metrics are collected: a collection failed", exc_info=error)
+        self._failing = failing
+
+    def _do_last(self) -> None:
         try:
             self._last()
         except BaseException:

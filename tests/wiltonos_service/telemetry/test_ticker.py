@@ -1,10 +1,13 @@
 """The thread that collects: how it lets a fork through, and what it does last."""
 
+import asyncio
 import os
 import threading
 import time
 from statistics import median
 from typing import Self
+
+import pytest
 
 from wiltonos_service.telemetry.ticker import Ticker
 
@@ -87,3 +90,28 @@ def test_the_last_work_is_done_by_the_collecting_thread() -> None:
     hanging.end(forever.wait, 0.05)
     assert time.monotonic() - began < 2
     forever.set()
+
+
+def test_collection_that_fails_each_time_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """And again once it failed otherwise: a traceback a second would fill the disk in a year."""
+    results: list[BaseException | None] = [
+        *(asyncio.CancelledError(),) * 3,
+        *(OSError("gone"),) * 3,
+        None,
+        OSError("gone"),
+    ]
+    done = threading.Event()
+
+    def collect() -> None:
+        if not results:
+            done.set()
+            return
+        result = results.pop(0)
+        if result:
+            raise result
+
+    ticker = Ticker(collect, 0.001)
+    assert done.wait(5)
+    ticker.end(lambda: None, 5)
+    said = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert said == [asyncio.CancelledError, OSError, OSError]
