@@ -304,6 +304,12 @@ def test_dead_chat_is_named(answers: Answers, pipe: Pipe, tmp_path: Path) -> Non
     expect(hops.check_chats(none), Verdict.NOTE, "none is configured")
 
 
+def test_chats_of_a_notifier_that_is_down_are_not_called_well(answers: Answers, pipe: Pipe) -> None:
+    """Nobody has seen them."""
+    answers.say("/-/ready", "<html>", status=502)
+    expect(hops.check_chats(pipe), Verdict.NOTE, "not known")
+
+
 def test_waiting_ends_with_the_time_or_with_hope(pipe: Pipe) -> None:
     """Every wait is bounded, and cut short when its service does not stay up."""
     late = hops.wait_for(hops.check_exporter, pipe, 0.0, lambda: "", pause=0)

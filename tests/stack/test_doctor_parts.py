@@ -15,6 +15,7 @@ from wiltonos_otel.stack.doctor.names import judge_probe, judge_service
 from wiltonos_otel.stack.doctor.rhythm import Rhythm, replaced
 from wiltonos_otel.stack.doctor.site import Site, pipe_at
 from wiltonos_otel.stack.finding import Verdict
+from wiltonos_otel.stack.probe import Answer
 from wiltonos_service.errors import UsageError
 
 SENDER = {"job": "wiltonos-doctor", "instance": "here"}
@@ -154,6 +155,14 @@ def test_addresses_are_urls_and_the_endpoint_may_be_whole() -> None:
     for wrong in ("file:///etc/passwd", "localhost:9090", "http://[::1", "http://h:99999"):
         with pytest.raises(UsageError, match="--prometheus-url"):
             pipe_at(Site(prometheus_url=wrong), {})
+
+
+def test_what_a_stranger_answers_is_one_short_line() -> None:
+    """It may be a page, and may try to speak to the terminal."""
+    said = Answer(404, "<html>\n\t<title>\x1b[2JNo</title>\n" + "x" * 500).said
+    assert said.startswith(r"<html> <title>\x1b[2JNo</title> xxx")
+    assert said.isprintable()
+    assert len(said) < 130
 
 
 def test_headers_of_the_endpoint_are_those_of_the_sdk() -> None:

@@ -251,8 +251,11 @@ def check_notifier(pipe: Pipe) -> Finding:
 def check_chats(pipe: Pipe) -> Finding:
     """The chat channels take messages."""
     body = pipe.ask("notifier", "/-/ready").json()
-    degraded = body.get("degraded") if isinstance(body, dict) else None
-    if degraded:
+    if not isinstance(body, dict):
+        return note(
+            "chat channels", "not known: the notifier does not say", "mend the notifier first"
+        )
+    if degraded := body.get("degraded"):
         words = degraded if isinstance(degraded, list) else [degraded]
         return broken(
             "chat channels",

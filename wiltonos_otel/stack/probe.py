@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 SECONDS = 2.0
 MAX_BYTES = 8 << 20
 # loopback is never behind a proxy
+_SAID_LENGTH = 120
 _opener = build_opener(ProxyHandler({}))
 
 
@@ -36,6 +37,12 @@ class Answer:
     def ok(self) -> bool:
         """Whether it is a success."""
         return 200 <= self.status < 300
+
+    @property
+    def said(self) -> str:
+        """The text on one short line, whatever it holds: it is shown in a terminal."""
+        line = " ".join(self.text.split())[:_SAID_LENGTH]
+        return line if line.isprintable() else ascii(line)[1:-1]
 
     def json(self) -> Any:
         """The body as JSON, or None when it is none."""

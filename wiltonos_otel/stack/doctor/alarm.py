@@ -86,8 +86,9 @@ class AlarmProbe:
         answer = self._post(labels, now, now + LIFE, summary)
         if answer.ok:
             return None
-        said = answer.text.strip()[:160]
-        return broken(HOP, f"Alertmanager takes no alert: {said}", self.pipe.log("alertmanager"))
+        return broken(
+            HOP, f"Alertmanager takes no alert: {answer.said}", self.pipe.log("alertmanager")
+        )
 
     def _end(self, labels: Mapping[str, str]) -> None:
         now = datetime.fromtimestamp(self.pipe.now(), UTC)

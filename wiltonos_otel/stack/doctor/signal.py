@@ -70,12 +70,12 @@ class SignalProbe:
         if answer.status in (429, 503):
             return broken(
                 ENTER,
-                f"{url} refuses for now: HTTP {answer.status} {answer.text.strip()[:120]}",
+                f"{url} refuses for now: HTTP {answer.status} {answer.said}",
                 "its queue or its memory is full because it cannot send on: look one hop further",
             )
         return broken(
             ENTER,
-            f"{url}: HTTP {answer.status} {answer.text.strip()[:120]}",
+            f"{url}: HTTP {answer.status} {answer.said}",
             "401 and 403: set OTEL_EXPORTER_OTLP_HEADERS; 404: this is no OTLP/HTTP endpoint, "
             f"{OTLP_PATH} is appended to it",
         )
