@@ -4,9 +4,10 @@ GET only shows: chats fetch links by themselves to preview them. POST acts.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notifier.clock import Clock
@@ -29,11 +30,16 @@ from notifier.silences.model import (
 from notifier.web.documents import answer, instant
 from notifier.web.pages import page
 
+R = TypeVar("R")
 # of those that are over, how many the page lists
 MOST_EXPIRED = 50
 MOST_LISTED = 500
 _ALREADY = {QuietKind.SILENCED: "sorry.silenced", QuietKind.ACKNOWLEDGED: "sorry.acknowledged"}
 _OFF = "alertmanager_url in [notifier] is empty, so there is nothing to silence"
+
+
+class _UnreadableError(SilenceError):
+    """A body is not what its headers say."""
 
 
 class _Asked(BaseModel):
@@ -94,12 +100,14 @@ class SilencePages:
 
     async def act(self, request: web.Request) -> web.Response:
         """``POST /silence/{token}``: do it, once."""
-        form = await request.post()
-        given = {name: str(value) for name, value in form.items()}
         try:
             link, incident = await self._read(request)
+            form = await _readable(request, request.post)
+        except _UnreadableError as error:
+            return _closing(self._sorry(error, 400))
         except SilenceError as error:
             return self._sorry(error)
+        given = {name: str(value) for name, value in form.items()}
         try:
             ask = Ask(given.get("by", ""), given.get("comment", ""), _hours(given.get("hours")))
             after = await self._use(link, ask)
@@ -127,6 +135,9 @@ class SilencePages:
             raise SilenceError.of("sorry.removed")
         if link.action not in offered(incident):
             raise _no_more(link.action, incident)
+        if link.action is not Action.UNDO:
+            # where there is nothing to name, nobody should fill in a form first
+            matchers_of(incident)
         return link, incident
 
     def _confirm(
@@ -165,12 +176,12 @@ class SilencePages:
             **values,
         )
 
-    def _sorry(self, error: SilenceError) -> web.Response:
+    def _sorry(self, error: SilenceError, status: int = 410) -> web.Response:
         language = self.context.language
         title = words(language).say("page.sorry")
         return page(
             "silence_sorry.html",
-            410,
+            status,
             language=language,
             title=title,
             problem=_said(error, language),
@@ -225,7 +236,9 @@ class SilencePages:
         self, request: web.Request, work: Callable[[_Asked], Awaitable[dict[str, Any]]]
     ) -> web.Response:
         try:
-            asked = _Asked.model_validate_json(await request.read())
+            asked = _Asked.model_validate_json(await _readable(request, request.read))
+        except _UnreadableError as error:
+            return _closing(answer({"error": str(error)}, 400))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "body"
@@ -247,6 +260,26 @@ def _said(error: SilenceError, language: str) -> tuple[str, str]:
     if not error.word:
         return str(error), "en"
     return words(language).say(error.word, **error.values), language
+
+
+async def _readable(request: web.Request, read: Callable[[], Awaitable[R]]) -> R:
+    """What is read of a body.
+
+    Raises:
+        _UnreadableError: it is not what its headers say.
+    """
+    try:
+        return await read()
+    except (web.RequestPayloadError, HttpProcessingError, ValueError, LookupError):
+        # else aiohttp reads the rest after our answer, fails once more and logs a traceback
+        request.content.feed_eof()
+        raise _UnreadableError("what was sent cannot be read") from None
+
+
+def _closing(response: web.Response) -> web.Response:
+    """The last answer of its connection, on which nobody knows where the next request begins."""
+    response.force_close()
+    return response
 
 
 def _hours(text: str | None) -> float | None:

@@ -1,5 +1,6 @@
 """Silences from the message to Alertmanager and back, with the real Alertmanager."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,8 @@ from notifier.silences import store
 from notifier.testing.webhooks import alert, webhook
 
 pytestmark = pytest.mark.stack
+
+LINK = re.compile(r"/silence/[\w.-]+")
 
 
 class Ahead(SystemClock):
@@ -303,6 +306,46 @@ async def test_what_cannot_be_silenced_gets_one_line(scene: Any, body: Any) -> N
         assert answer.status in (400, 409)
         assert len((await answer.json())["error"]) < 200
     assert await scene.am.silences() == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "multipart/form-data"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/x-www-form-urlencoded; charset=none-such"},
+        {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"},
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_400(
+    start: Any, texts: dict[str, str], caplog: pytest.LogCaptureFixture, headers: dict[str, str]
+) -> None:
+    """Whoever can reach the port needs no token for these pages, and may send anything."""
+    run = await start(texts["slack"], 'alertmanager_url = "http://127.0.0.1:1"')
+    await run.post(webhook(alert("A")))
+    await run.delivered()
+    link = run.base + str(LINK.findall(str(run.slack_messages()[0].payload))[0])
+    incident = (await run.get("/api/v1/inbox"))["incidents"][0]["id"]
+    for url in (link, f"{run.base}/api/v1/incidents/{incident}/silence"):
+        async with run.http.post(url, data=b"--x\r\nrubbish\xff", headers=headers) as answer:
+            assert answer.status == 400, await answer.text()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_alerts_with_nothing_in_common_get_one_line_instead_of_a_form(
+    start: Any, texts: dict[str, str]
+) -> None:
+    """A group of everything: no label is left that a silence could name."""
+    run = await start(texts["slack"], 'alertmanager_url = "http://127.0.0.1:1"')
+    body = webhook(*(alert(f"A{number}") for number in range(60)))
+    for number, each in enumerate(body["alerts"]):
+        each["labels"] = {"alertname": f"A{number}", f"only{number}": "x"}
+    await run.post(body)
+    await run.delivered()
+    link = run.base + str(LINK.findall(str(run.slack_messages()[0].payload))[0])
+    async with run.http.get(link) as answer:
+        assert answer.status == 410
+        assert "no label in common" in await answer.text()
 
 
 async def test_no_alertmanager_is_said_and_leaves_the_link_usable(scene: Any) -> None:
