@@ -29,11 +29,12 @@ from notifier.instruments import METER, Instruments
 from notifier.reloading import Reloading
 from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
-from notifier.store import Ingest, SqlStore, open_store
+from notifier.store import Ingest, SqlStore, open_store, queries
 from notifier.traces import Traces
 from notifier.watch.alive import Alive
 from notifier.watch.announcing import Announcer
 from notifier.watch.deadman import DeadMansSwitch
+from notifier.watch.own import OwnAlert, own_identity
 from notifier.web.api import Api
 from notifier.web.events import Changes
 from notifier.web.health import Health
@@ -150,6 +151,15 @@ class NotifierService:
         if retired:
             log.warning("deliveries of channels that are configured no more", count=retired)
 
+    async def _bury(self, store: SqlStore) -> None:
+        """End what was said of dead channels that are configured no more: no worker ever will."""
+        names = {channel.name for channel in self.table.channels}
+        for name, state in (await store.channel_states()).items():
+            if state.stopped and name not in names:
+                digest = own_identity(OwnAlert.CHANNEL_DEAD, name).digest
+                if await store.read(partial(queries.fires, digest=digest)):
+                    await self.announcer.channel(name, "")
+
     async def _adopt(self, loaded: Loaded[Settings]) -> None:
         """Let another configuration be in force.
 
@@ -174,6 +184,7 @@ class NotifierService:
         await self.silences.adopt(silences)
         try:
             await self._retire(self.store)
+            await self._bury(self.store)
         except StoreError as error:
             log.warning("deliveries of removed channels stay open", error=str(error))
         self._wake()
@@ -255,6 +266,7 @@ class NotifierService:
         self.instruments.watch(lambda: house.backlog, self.clock.now)
         await self.deadman.start()
         await self.announcer.start()
+        await self._bury(self.store)
         async with open_session() as session:
             around = Surroundings(
                 store=self.store,

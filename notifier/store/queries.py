@@ -94,6 +94,17 @@ def channel_states(connection: Connection) -> Mapping[str, ChannelState]:
     }
 
 
+def fires(connection: Connection, digest: str) -> bool:
+    """Whether the newest incident of an identity fires."""
+    query = (
+        select(incidents.c.phase)
+        .where(incidents.c.digest == digest)
+        .order_by(incidents.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none() == Phase.FIRING.value
+
+
 def put_channel(connection: Connection, state: ChannelState) -> None:
     """Remember a channel's state."""
     connection.execute(delete(channels).where(channels.c.name == state.name))

@@ -7,6 +7,7 @@ from enum import StrEnum
 import orjson
 
 from notifier.alerts import Alert, AlertStatus, Notification
+from notifier.incident import Identity
 from notifier.incident.planner import ABOUT_CHANNEL, OWN_RECEIVER
 
 
@@ -79,14 +80,12 @@ def own_notification(
     """
     summary, description = _WORDS.get(language, _WORDS["en"])[name]
     about = values.get(ABOUT_CHANNEL, "")
-    labels = {"alertname": name.value, "severity": _SEVERITY[name], "service": OWN_RECEIVER}
-    if about:
-        labels[ABOUT_CHANNEL] = about
+    identity = own_identity(name, about)
     resolved = status is AlertStatus.RESOLVED
     alert = Alert(
         fingerprint=f"own:{name.value}:{about}",
         status=status,
-        labels=labels,
+        labels=identity.labels,
         annotations={
             "summary": summary.format_map(values),
             "description": "" if resolved else description.format_map(values),
@@ -96,10 +95,18 @@ def own_notification(
     )
     return Notification(
         receiver=OWN_RECEIVER,
-        group_key=f"{name.value}:{about}",
-        group_labels=labels,
+        group_key=identity.key,
+        group_labels=identity.labels,
         alerts=(alert,),
     )
+
+
+def own_identity(name: OwnAlert, about: str = "") -> Identity:
+    """What the incident is found by; ``about`` is the channel, where it is about one."""
+    labels = {"alertname": name.value, "severity": _SEVERITY[name], "service": OWN_RECEIVER}
+    if about:
+        labels[ABOUT_CHANNEL] = about
+    return Identity(OWN_RECEIVER, f"{name.value}:{about}", labels)
 
 
 def own_body(notification: Notification) -> bytes:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from notifier.reloading import FIXED
 from notifier.settings import Notifier
+from notifier.testing import answer
 from notifier.testing.slack_socket import APP_TOKEN
 from notifier.testing.webhooks import Body, alert, webhook
 from wiltonos_service.listen import Listen
@@ -62,6 +63,38 @@ async def test_channels_come_and_go(start: Callable[..., Any], texts: dict[str, 
     await run.delivered(3)
     assert len(run.discord.shown()) == 2
     assert len(run.slack_messages()) == 2
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_the_death_of_a_channel_that_is_removed_is_over(
+    start: Callable[..., Any],
+    texts: dict[str, str],
+    eventually: Callable[..., Any],
+    restarted: bool,
+) -> None:
+    """Nobody will ever reach it again, and nobody is to: that is no incident for ever."""
+    run = await start(texts["slack"] + texts["discord"])
+    run.discord.faults.always("gone", answer(404, '{"code": 10015}'))
+    await run.post(firing("A"))
+
+    async def told() -> bool:
+        return any("cannot be reached" in each.text for each in run.slack_messages())
+
+    await eventually(told)
+    if restarted:
+        await run.end()
+        run = await start(texts["slack"])
+    else:
+        file = run.directory / "wiltonos.toml"
+        text = file.read_text()
+        file.write_text(text[: text.index("[[notifier.channels]]", text.index('"slack"'))])
+        await reload(run)
+
+    async def over() -> bool:
+        (death,) = [m for m in run.slack_messages() if "cannot be reached" in m.text]
+        return "Resolved" in death.text
+
+    await eventually(over)
 
 
 async def test_the_signal_changes_routes_language_and_words(
