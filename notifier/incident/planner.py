@@ -1,12 +1,22 @@
 """From a notification to what every channel should show. Pure but for the ids it draws."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from notifier.alerts import Notification
 from notifier.identifiers import new_id
-from notifier.incident import RINGING, Identity, Incident, Phase, Reason, Step, identify, step
+from notifier.incident import (
+    RINGING,
+    Identity,
+    Incident,
+    IncidentAlert,
+    Phase,
+    Reason,
+    Step,
+    identify,
+    step,
+)
 from notifier.incident.severity import worst
 
 # the receiver of incidents that the notifier opens about itself; it goes to every channel
@@ -31,9 +41,18 @@ class Route:
         """Whether any alert of the incident, resolved or not, belongs here."""
         if incident.receiver == OWN_RECEIVER:
             return incident.labels.get(ABOUT_CHANNEL) != self.channel
+        return self._matches(incident.alerts)
+
+    def minds(self, incident: Incident, now: datetime) -> bool:
+        """Whether any alert that has just begun to fire belongs here: no other shall ring."""
+        if incident.receiver == OWN_RECEIVER:
+            return True
+        return self._matches(alert for alert in incident.firing if alert.seen_at == now)
+
+    def _matches(self, alerts: Iterable[IncidentAlert]) -> bool:
         return not self.match or any(
             all(alert.labels.get(name, "") in values for name, values in self.match.items())
-            for alert in incident.alerts
+            for alert in alerts
         )
 
 
@@ -104,9 +123,9 @@ class Planner:
         )
         if made.incident is None or not made.changed:
             return Plan(made)
-        return Plan(made, tuple(self._wants(made.incident, made)))
+        return Plan(made, tuple(self._wants(made.incident, made, now)))
 
-    def _wants(self, incident: Incident, made: Step) -> Sequence[Want]:
+    def _wants(self, incident: Incident, made: Step, now: datetime) -> Sequence[Want]:
         ring, opens = rings(made), incident.phase is Phase.FIRING
         priority = worst(incident.firing)
         return [
@@ -114,7 +133,7 @@ class Planner:
                 incident_id=incident.id,
                 channel=route.channel,
                 revision=incident.revision,
-                ring=ring,
+                ring=ring and route.minds(incident, now),
                 opens=opens,
                 priority=priority,
             )

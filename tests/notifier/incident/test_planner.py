@@ -27,6 +27,19 @@ def test_a_channel_gets_what_any_single_alert_matches() -> None:
     assert [want.channel for want in plan(one).wants] == ["all", "critical"]
 
 
+def test_what_a_channel_does_not_want_does_not_ring_there() -> None:
+    """Its message shows the whole incident; what joins wakes only who asked for it."""
+    core = {"team": "core"}
+    first = plan(webhook(alert("A", severity="critical", labels=core)))
+    joined = plan(webhook(alert("B")), first, 1)
+    assert [(want.channel, want.ring) for want in joined.wants] == [
+        ("all", True),
+        ("critical", False),
+    ]
+    worse = plan(webhook(alert("C", severity="page", labels=core)), joined, 2)
+    assert [want.ring for want in worse.wants] == [True, True]
+
+
 def test_nothing_is_wanted_where_nothing_changed() -> None:
     """A repetition asks no channel for anything."""
     first = plan(webhook(alert()))
