@@ -16,6 +16,7 @@ class Reason(StrEnum):
     PARTLY_RESOLVED = "partly_resolved"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+    UPDATED = "updated"
     TRUNCATED = "truncated"
     REPEATED = "repeated"
     STALE = "stale"

@@ -145,14 +145,20 @@ def _later(before: IncidentAlert, observed: IncidentAlert, now: datetime) -> Inc
     """The one of the two that counts; ``before`` itself when nothing is new."""
     if _instant(observed) > _instant(before):
         return observed
-    if before.status is observed.status:
-        return before
     seen_at = before.seen_at or now
     passed = (now - seen_at).total_seconds()
+    if before.status is observed.status:
+        late = passed > STRAGGLER_SECONDS and _told_anew(before, observed)
+        return replace(before, annotations=observed.annotations) if late else before
     if passed < -CLOCK_SECONDS:
         # the instants of then say nothing about now
         return observed
     return _overdue(before, observed, seen_at) if passed > STRAGGLER_SECONDS else before
+
+
+def _told_anew(before: IncidentAlert, after: IncidentAlert) -> bool:
+    """Whether something else is said of an alert that goes on; the last word on an end stands."""
+    return after.ends_at is None and before.annotations != after.annotations
 
 
 def _overdue(before: IncidentAlert, observed: IncidentAlert, seen_at: datetime) -> IncidentAlert:
@@ -167,7 +173,7 @@ def _overdue(before: IncidentAlert, observed: IncidentAlert, seen_at: datetime) 
 
 def _said(before: IncidentAlert | None, after: IncidentAlert) -> Reason:
     if before is not None and before.status is after.status:
-        return Reason.REPEATED
+        return Reason.UPDATED if _told_anew(before, after) else Reason.REPEATED
     if after.status is AlertStatus.RESOLVED:
         return Reason.PARTLY_RESOLVED
     return Reason.NEW_ALERT if before is None else Reason.REFIRED

@@ -112,7 +112,7 @@ def matchers_of(incident: Incident) -> tuple[Matcher, ...]:
     found = [matcher for name in names if (matcher := _matcher(name, firing))]
     # Alertmanager refuses a silence that matches alerts without any label
     if not any(_demands(matcher) for matcher in found):
-        raise SilenceError("these alerts have no label in common that a silence could name")
+        raise SilenceError.of("sorry.common")
     return tuple(found)
 
 

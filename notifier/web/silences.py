@@ -273,7 +273,7 @@ async def _readable(request: web.Request, read: Callable[[], Awaitable[R]]) -> R
     except (web.RequestPayloadError, HttpProcessingError, ValueError, LookupError):
         # else aiohttp reads the rest after our answer, fails once more and logs a traceback
         request.content.feed_eof()
-        raise _UnreadableError("what was sent cannot be read") from None
+        raise _UnreadableError.of("sorry.unreadable") from None
 
 
 def _closing(response: web.Response) -> web.Response:

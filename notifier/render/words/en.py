@@ -88,5 +88,7 @@ WORDS: Mapping[str, str] = {
     "sorry.nameless": "say your name, so that others know whom to ask",
     "sorry.long": "the name has up to {name} characters, the reason up to {reason}",
     "sorry.hours": "a silence lasts more than 0 and up to {most} hours",
+    "sorry.common": "these alerts have no label in common that a silence could name",
+    "sorry.unreadable": "what was sent cannot be read",
     "sorry.number": "hours is a number, for example 2 or 0.5",
 }

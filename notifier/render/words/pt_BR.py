@@ -92,5 +92,7 @@ WORDS: Mapping[str, str] = {
     "sorry.nameless": "diga seu nome, para que os outros saibam a quem perguntar",
     "sorry.long": "o nome tem até {name} caracteres, o motivo até {reason}",
     "sorry.hours": "um silêncio dura mais de 0 e até {most} horas",
+    "sorry.common": "estes alertas não têm um rótulo em comum que um silêncio possa nomear",
+    "sorry.unreadable": "não é possível ler o que foi enviado",
     "sorry.number": "horas é um número, por exemplo 2 ou 0,5",
 }

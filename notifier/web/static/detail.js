@@ -8,7 +8,7 @@ const REASONS = {
   first: t("opened"), new_alert: t("new alert"), worse: t("became worse"), refired: t("an alert fired again"),
   partly_resolved: t("an alert resolved"), resolved: t("resolved"), reopened: t("fired again after its end"),
   truncated: t("Alertmanager left alerts out"), silenced: t("silenced"), acknowledged: t("acknowledged"),
-  silence_changed: t("silence changed"), silence_ended: t("silence ended"),
+  updated: t("told anew"), silence_changed: t("silence changed"), silence_ended: t("silence ended"),
 };
 const STATES = { delivered: t("delivered"), pending: t("on its way"), dead: t("not delivered") };
 let shown = "";

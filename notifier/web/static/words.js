@@ -90,6 +90,7 @@ const PORTUGUESE = {
   "resolved": "resolvido",
   "fired again after its end": "disparou de novo depois do fim",
   "Alertmanager left alerts out": "o Alertmanager omitiu alertas",
+  "told anew": "contado de novo",
   "silence changed": "o silêncio mudou",
   "silence ended": "o silêncio terminou",
   "delivered": "entregue",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.alerts import Notification
 from notifier.incident import Incident, Phase, Reason, Step, step
+from notifier.incident.planner import rings
 from notifier.incident.step import KEPT_RESOLVED
 from notifier.ingest.payload import parse
 from notifier.testing.webhooks import Body, alert, encoded, webhook
@@ -75,6 +76,22 @@ def test_a_repeated_notification_changes_nothing() -> None:
     first = play(webhook(firing()))
     again = play(webhook(firing()), 240)
     assert again == Step(first.incident, frozenset({Reason.REPEATED}), changed=False)
+
+
+def test_what_is_told_anew_of_what_goes_on_is_shown() -> None:
+    """A repetition hours later says how it stands now; it rings nowhere."""
+    play = Play()
+    play(webhook(firing()))
+    later = webhook(alert("A", starts_at=at(0), annotations={"summary": "at 99 %"}))
+    assert play(later, 4).reasons == {Reason.REPEATED}, "a straggler may be older"
+    made = play(later, 240)
+    assert made.changed
+    assert made.reasons == {Reason.UPDATED}
+    assert made.incident is not None
+    assert made.incident.alerts[0].annotations == {"summary": "at 99 %"}
+    assert made.incident.annotations == {"summary": "at 99 %"}
+    assert not rings(made)
+    assert not play(later, 241).changed
 
 
 def test_a_second_alertmanager_is_not_news() -> None:
