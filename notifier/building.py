@@ -72,7 +72,7 @@ def make_page_context(loaded: Loaded[Settings]) -> RenderContext:
     table = loaded.settings.notifier
     return RenderContext(
         now=_NO_TIME,
-        public_url=table.public_url,
+        public_url=table.linked_to,
         alertmanager_url=table.alertmanager_url,
         prometheus_url=table.prometheus_url,
         grafana_url=table.grafana_url,

@@ -14,7 +14,6 @@ from wiltonos_service.settings import Loaded
 
 Document = dict[str, Any]
 TIMEOUT_SECONDS = 30.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
 
 
 class Operator(Protocol):
@@ -99,7 +98,7 @@ async def open_operator(loaded: Loaded[Settings]) -> AsyncIterator[Operator]:
     """
     table = loaded.settings.notifier
     listen = Listen.parse(table.listen)
-    base = f"http://{Listen(_EVERYWHERE.get(listen.host, listen.host), listen.port)}"
+    base = f"http://{listen.here}"
     token = table.token(loaded)
     headers = {"Authorization": f"Bearer {token.read()}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from wiltonos_service.listen import Listen
 from wiltonos_service.secrets import Secret, optional_secret
 from wiltonos_service.settings import (
     HttpService,
@@ -167,6 +168,8 @@ class Notifier(HttpService):
     """``[notifier]``: the receiver, its database and its channels.
 
     Attributes:
+        public_url: the address under which people reach the pages, and where messages link to;
+            that of ``listen`` if unset. Its host passes the Host check.
         database: SQLAlchemy URL; a relative SQLite path starts at the base directory.
         alertmanager_url: where messages link to for Alertmanager's pages, and where silences are
             made and followed; "" switches them off.
@@ -202,7 +205,6 @@ class Notifier(HttpService):
     prometheus_url: StackUrl = "http://127.0.0.1:9090"
     prometheus_query_url: str | None = None
     grafana_url: StackUrl = "http://127.0.0.1:3000"
-    public_url: StackUrl = "http://127.0.0.1:9099"
     incident_by: tuple[str, ...] = ()
     reopen_seconds: float = Field(default=600, ge=0, le=YEAR_SECONDS)
     heartbeat_timeout_seconds: float = Field(default=180, ge=0, le=YEAR_SECONDS)
@@ -228,6 +230,11 @@ class Notifier(HttpService):
         if self.alive_url is not None and self.alive_url_file is not None:
             raise ValueError("give alive_url or alive_url_file, not both")
         return self
+
+    @property
+    def linked_to(self) -> str:
+        """Where messages link to."""
+        return self.public_url or f"http://{Listen.parse(self.listen).here}"
 
     @property
     def charted(self) -> tuple[str, ...]:

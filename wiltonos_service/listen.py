@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from wiltonos_service.errors import UsageError
 
 HIGHEST_PORT = 65535
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Listen:
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
+
+    @property
+    def here(self) -> "Listen":
+        """Where this machine itself finds who listens on it: every address is no address."""
+        return Listen(_EVERYWHERE.get(self.host, self.host), self.port)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -60,7 +60,7 @@ def _chosen(
 ) -> list[tuple[str, Chat, RenderContext, Template | None]]:
     channels = _channels(loaded, name)
     if not channels:
-        context = RenderContext(now, loaded.settings.notifier.public_url)
+        context = RenderContext(now, loaded.settings.notifier.linked_to)
         return [(chat.value, chat, context, None) for chat in Chat]
     chosen = []
     for channel in channels:

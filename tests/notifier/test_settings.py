@@ -57,9 +57,28 @@ def test_every_documented_key_is_taken(tmp_path: Path) -> None:
 def test_without_a_file_there_is_an_inbox_and_no_channel() -> None:
     """Defaults are enough to start; the port offset moves every default address."""
     table = load(environ={}, offset=100).settings.notifier
-    assert (table.listen, table.public_url) == ("127.0.0.1:9199", "http://127.0.0.1:9199")
+    assert (table.listen, table.linked_to) == ("127.0.0.1:9199", "http://127.0.0.1:9199")
     assert table.channels == ()
     assert table.incident_by == ()
+
+
+@pytest.mark.parametrize(
+    ("listen", "linked_to"),
+    [
+        ("127.0.0.1:9200", "http://127.0.0.1:9200"),
+        ("0.0.0.0:9200", "http://127.0.0.1:9200"),
+        ("[::]:9200", "http://[::1]:9200"),
+        ("192.0.2.7:9200", "http://192.0.2.7:9200"),
+    ],
+)
+def test_messages_link_to_where_the_notifier_listens(
+    tmp_path: Path, listen: str, linked_to: str
+) -> None:
+    """Whoever moves the notifier need not say it twice, and a stated address stays."""
+    text = f'[notifier]\nlisten = "{listen}"\n'
+    assert read(tmp_path, text).settings.notifier.linked_to == linked_to
+    stated = text + 'public_url = "https://alerts.example.org"\n'
+    assert read(tmp_path, stated).settings.notifier.linked_to == "https://alerts.example.org"
 
 
 @pytest.mark.parametrize(
