@@ -2,7 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+
+from sqlalchemy import make_url
 
 from notifier.building import make_planner
 from notifier.clock import SystemClock
@@ -59,11 +62,23 @@ async def open_local(loaded: Loaded[Settings]) -> AsyncIterator[Local]:
     """The database of the configuration, locked meanwhile.
 
     Raises:
-        NotifierError: it cannot be opened, or a service has it.
+        NotifierError: there is none, it cannot be opened, or a service has it.
     """
     url = loaded.database_url(loaded.settings.notifier.database)
+    # asked for what is there, it must not make an empty one
+    if missing := _missing(url):
+        raise NotifierError(
+            f"no notifier answers at {loaded.settings.notifier.listen}, and there is no {missing}; "
+            "start one with wt notifier run, or name its configuration with --config"
+        )
     store = await open_store(url, make_planner(loaded))
     try:
         yield Local(store)
     finally:
         await store.close()
+
+
+def _missing(url: str) -> str:
+    """The file of a SQLite database that is not there; "" for any other."""
+    file = make_url(url).database if url.startswith("sqlite") else None
+    return file if file and file != ":memory:" and not Path(file).exists() else ""

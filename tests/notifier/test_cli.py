@@ -11,7 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from notifier.building import make_planner
 from notifier.cli import notifier
+from notifier.settings import load
+from notifier.store import open_store
 from notifier.testing import slack_error
 from notifier.testing.webhooks import alert, encoded, webhook
 from wiltonos_service.errors import OperatorError
@@ -31,9 +34,16 @@ async def called(*arguments: str | Path) -> Result:
 
 @pytest.fixture
 def inbox(tmp_path: Path, unused_tcp_port: int) -> Path:
-    """A configuration without channels, and no service that runs."""
+    """A configuration without channels, its database, and no service that runs."""
     file = tmp_path / "wiltonos.toml"
     file.write_text(INBOX.format(port=unused_tcp_port))
+
+    async def make() -> None:
+        loaded = load(config=file, environ={})
+        url = loaded.database_url(loaded.settings.notifier.database)
+        await (await open_store(url, make_planner(loaded))).close()
+
+    asyncio.run(make())
     return file
 
 
@@ -78,6 +88,19 @@ def test_check_config_names_every_missing_secret(tmp_path: Path) -> None:
         "good; listens on 127.0.0.1:9099; channels: d"
         in call("check-config", "--config", file).output
     )
+
+
+@pytest.mark.parametrize("command", [["incidents"], ["dead-letters", "list"]])
+def test_without_a_service_and_a_database_there_is_nothing_to_answer(
+    inbox: Path, command: list[str]
+) -> None:
+    """One line says what was looked for, and no empty database is made."""
+    (inbox.parent / "n.db").unlink()
+    result = call(*command, "--config", inbox)
+    assert isinstance(result.exception, OperatorError)
+    assert "n.db" in str(result.exception)
+    assert "--config" in str(result.exception)
+    assert not (inbox.parent / "n.db").exists()
 
 
 def test_without_a_service_the_database_answers(inbox: Path) -> None:
