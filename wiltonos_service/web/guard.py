@@ -108,7 +108,7 @@ class Guard:
         by_bearer = self._has_bearer(request)
         checked = access is not Access.OPEN and not by_bearer
         if checked and not self._hosts.allow(request.headers.get("Host", "")):
-            return _refuse(403, f"unknown Host; add it to allowed_hosts in [{self.name}]")
+            return _refuse(403, self._stranger(request.host))
         if request.method not in SAFE_METHODS and self._foreign(request):
             return _refuse(403, "a change must come from our own page or from no page")
         if self.token is None or not self._needs_token(access):
@@ -118,6 +118,13 @@ class Guard:
         if by_bearer or self._has_session(request, access):
             return None
         return self._ask_for_token(request)
+
+    def _stranger(self, host: str) -> str:
+        name = host.rpartition(":")[0] or host
+        return (
+            f"the host {name[:100]!r} is none of this service's; if people reach it so, "
+            f"add the name to allowed_hosts in [{self.name}], or set public_url"
+        )
 
     def _needs_token(self, access: Access) -> bool:
         return access is Access.CHANGE or (access is Access.READ and not self.listen.loopback)

@@ -140,6 +140,16 @@ async def test_a_browser_signs_in_once() -> None:
             assert answer.status == 200
 
 
+async def test_a_foreign_host_is_named_with_the_fix() -> None:
+    """Whoever put a name of their own in front of a service learns what to set."""
+    async with service(LOOPBACK) as server, ClientSession() as client:
+        headers = {"Host": "alerts.example:8443"}
+        async with client.get(server.make_url("/"), headers=headers) as answer:
+            said = (await answer.json())["error"]
+    assert "'alerts.example'" in said
+    assert "allowed_hosts" in said
+
+
 async def test_a_reader_without_token_gets_a_page_to_sign_in() -> None:
     """A browser sees a form, a program sees JSON; both with strict headers."""
     async with service(ANYWHERE) as server, ClientSession() as client:
