@@ -51,7 +51,7 @@ def run(config: Path | None, port_offset: int | None, log_level: str) -> None:
 
     def say(address: Listen) -> None:
         names = [channel.name for channel in service.table.channels]
-        log.info("notifier is up", url=f"http://{address}/", channels=names)
+        log.info("notifier is up", url=f"http://{address}/", channels=", ".join(names) or "none")
 
     _until_interrupted(service.run(say))
 
