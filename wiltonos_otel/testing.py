@@ -81,7 +81,7 @@ class Metrics:
         """Collect now; see ``read_points``."""
         return read_points(self._reader)
 
-    def value(self, name: str, **attributes: str) -> Any:
+    def value(self, name: str, /, **attributes: str) -> Any:
         """Collect now: the value of one series, or None where there is none."""
         return self.points().get((name, tuple(sorted(attributes.items()))))
 

@@ -227,7 +227,8 @@ def _told_apart(value: AttributeValue) -> tuple[object, ...]:
 class Handles:
     """Makes instruments whose series are handles.
 
-    Safe in threads and coroutines. A child process counts from nothing.
+    Safe in threads and coroutines. A child process counts from nothing. What is read at collection
+    knows no trace: who wants exemplars takes the SDK's own instruments.
 
     Args:
         meter: where the instruments are made.

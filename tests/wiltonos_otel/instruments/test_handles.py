@@ -1,6 +1,7 @@
 """Decorators and blocks: what they set and count, and that they change nothing else."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -26,6 +27,41 @@ async def test_decorated_functions_set_what_they_return(wiltonos_metrics: Metric
     assert (phi.__name__, breath.__name__) == ("phi", "breath")
     assert wiltonos_metrics.value("wiltonos.quantum_coherence.ratio") == 0.76
     assert wiltonos_metrics.value("wiltonos.loop.quantum_coherence", loop="breath") == 0.71
+
+
+def around(function: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """A decorator that is not async itself, as many are."""
+
+    def call() -> Awaitable[None]:
+        return function()
+
+    return call
+
+
+async def test_collapse_behind_another_decorator_counts_when_it_succeeds(
+    wiltonos_metrics: Metrics,
+) -> None:
+    """Not when it begins; one that fails or is stopped is none."""
+
+    @loop("breath").collapses
+    @around
+    async def reset() -> None:
+        await asyncio.sleep(0.001)
+
+    @loop("breath").collapses
+    @around
+    async def fail() -> None:
+        raise ValueError("no")
+
+    await reset()
+    with pytest.raises(ValueError, match="no"):
+        await fail()
+    stopped = asyncio.ensure_future(reset())
+    await asyncio.sleep(0)
+    stopped.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopped
+    assert wiltonos_metrics.value(COLLAPSES, loop="breath") == 1
 
 
 async def test_collapses_are_counted_when_they_succeed(wiltonos_metrics: Metrics) -> None:
