@@ -1,6 +1,8 @@
 """Renders for an event loop: in one thread beside it, one rendering at a time."""
 
 import asyncio
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from wiltonos_service.telemetry.exposition import (
     PATIENCE_SECONDS,
@@ -13,21 +15,28 @@ from wiltonos_service.telemetry.exposition import (
 _Wanted = tuple[str, frozenset[str], bool]
 
 
-class Renderings:
-    """The renderings of a reader, for the event loop of whoever asks first.
+@dataclass(slots=True)
+class _Loop:
+    """What is under way in one event loop, to which locks and tasks belong."""
 
-    Two never overlap (the stock reader would answer one of them with nothing); requests for the
-    same that arrive meanwhile share one. However many ask while a callback hangs, they take one
-    thread of the loop's executor, which others use as well.
+    rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    under_way: dict[_Wanted, asyncio.Task[Exposition]] = field(default_factory=dict)
+
+
+class Renderings:
+    """The renderings of a reader for those who ask in event loops.
+
+    In one loop two never overlap (the stock reader would answer one of them with nothing); requests
+    for the same that arrive meanwhile share one. However many ask while a callback hangs, they take
+    one thread of the loop's executor, which others use as well.
 
     Args:
-        reader: renders.
+        reader: renders; where there are several loops, it must be safe to call from many threads.
     """
 
     def __init__(self, reader: ScrapeReader) -> None:
         self._reader = reader
-        self._rendering = asyncio.Lock()
-        self._under_way: dict[_Wanted, asyncio.Task[Exposition]] = {}
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
 
     async def render(self, accept: str, names: frozenset[str], *, gzip: bool) -> Exposition:
         """All metrics; see ``ScrapeReader.render``.
@@ -35,22 +44,23 @@ class Renderings:
         Raises:
             ScrapeUnavailable: there is nothing to scrape now, or a callback hangs.
         """
-        task = self._task((accept, names, gzip))
+        loop = self._loops.setdefault(asyncio.get_running_loop(), _Loop())
+        task = self._task(loop, (accept, names, gzip))
         done, _ = await asyncio.wait((task,), timeout=PATIENCE_SECONDS)
         if not done:
             raise hanging()
         return task.result()
 
-    def _task(self, wanted: _Wanted) -> asyncio.Task[Exposition]:
-        task = self._under_way.get(wanted)
+    def _task(self, loop: _Loop, wanted: _Wanted) -> asyncio.Task[Exposition]:
+        task = loop.under_way.get(wanted)
         if task is None:
-            task = asyncio.create_task(self._render_alone(wanted))
-            self._under_way[wanted] = task
-            task.add_done_callback(lambda _task: self._under_way.pop(wanted, None))
+            task = asyncio.create_task(self._render_alone(loop, wanted))
+            loop.under_way[wanted] = task
+            task.add_done_callback(lambda _task: loop.under_way.pop(wanted, None))
         return task
 
-    async def _render_alone(self, wanted: _Wanted) -> Exposition:
-        async with self._rendering:
+    async def _render_alone(self, loop: _Loop, wanted: _Wanted) -> Exposition:
+        async with loop.rendering:
             return await asyncio.to_thread(self._render_now, *wanted)
 
     def _render_now(self, accept: str, names: frozenset[str], gzip: bool) -> Exposition:

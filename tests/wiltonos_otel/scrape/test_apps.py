@@ -159,6 +159,25 @@ async def test_asgi_takes_one_thread_while_a_callback_hangs(both: Any, hanging: 
         assert (await call(both.fast, app))[0] == 200
 
 
+def test_asgi_serves_several_event_loops_at_once(both: Any) -> None:
+    """A service may show its metrics on an address of their own, in another thread."""
+    both.provider.get_meter("a").create_up_down_counter("g").add(1)
+    app, statuses = make_asgi_app(both.fast), list[int]()
+
+    async def scrape() -> None:
+        for _ in range(10):
+            names = (b"", b"name[]=g", b"name[]=h")
+            answers = await asyncio.gather(*(call(both.fast, app, query_string=n) for n in names))
+            statuses.extend(status for status, _, _ in answers)
+
+    threads = [threading.Thread(target=asyncio.run, args=(scrape(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 90
+
+
 def test_threads_get_an_answer_while_a_callback_hangs(both: Any, hanging: Hanging) -> None:
     """The same scrape or another one; when the callback returns, so do the metrics."""
     first = threading.Thread(target=both.fast.render)
