@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from sys import float_info
 from time import monotonic
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 from opentelemetry.util.types import AttributeValue
@@ -224,11 +225,26 @@ def _told_apart(value: AttributeValue) -> tuple[object, ...]:
     return types, value
 
 
+# of two equal instruments the SDK drops the callbacks of the second, and says nothing
+_Made = dict[tuple[str, ...], Any]
+_made: "WeakKeyDictionary[Meter, _Made]" = WeakKeyDictionary()
+_made_before_a_provider: dict[tuple[str, str | None, str | None], _Made] = {}
+
+
+def _made_on(meter: Meter) -> _Made:
+    """What was made on a meter; those of the API stand for one of the provider that will come."""
+    if type(meter).__module__.startswith("opentelemetry.metrics"):
+        key = meter.name, meter.version, meter.schema_url
+        return _made_before_a_provider.setdefault(key, {})
+    return _made.setdefault(meter, {})
+
+
 class Handles:
     """Makes instruments whose series are handles.
 
-    Safe in threads and coroutines. A child process counts from nothing. What is read at collection
-    knows no trace: who wants exemplars takes the SDK's own instruments.
+    Safe in threads and coroutines. An instrument that is asked for again, by whomever, is the same
+    one, as it was made first. A child process counts from nothing. What is read at collection knows
+    no trace: who wants exemplars takes the SDK's own instruments.
 
     Args:
         meter: where the instruments are made.
@@ -236,14 +252,17 @@ class Handles:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
+        self._made = _made_on(meter)
 
     def counter(
         self, name: str, unit: str = "", description: str = "", *, max_series: int = MAX_SERIES
     ) -> Bound[CounterHandle]:
         """A total that never falls."""
         bound: Bound[CounterHandle] = Bound(name, CounterHandle, max_series)
-        self._meter.create_observable_counter(name, [_reading(bound)], unit, description)
-        return bound
+        first = self._first(bound, "counter", name, unit, description)
+        if first is bound:
+            self._meter.create_observable_counter(name, [_reading(bound)], unit, description)
+        return first
 
     def gauge(
         self,
@@ -260,8 +279,10 @@ class Handles:
             return GaugeHandle(attributes, refuse, stale_after_seconds)
 
         bound: Bound[GaugeHandle] = Bound(name, make, max_series)
-        self._meter.create_observable_gauge(name, [_reading(bound)], unit, description)
-        return bound
+        first = self._first(bound, "gauge", name, unit, description)
+        if first is bound:
+            self._meter.create_observable_gauge(name, [_reading(bound)], unit, description)
+        return first
 
     def histogram(
         self, name: str, unit: str = "", description: str = "", *, max_series: int = MAX_SERIES
@@ -273,6 +294,9 @@ class Handles:
             return HistogramHandle(attributes, refuse, histogram)
 
         bound: Bound[HistogramHandle] = Bound(name, make, max_series)
+        first = self._first(bound, "histogram", name, unit, description)
+        if first is not bound:
+            return first
 
         def drain(_options: CallbackOptions) -> Iterator[Observation]:
             for handle in bound.handles():
@@ -283,6 +307,11 @@ class Handles:
         # a name that no view is meant for which speaks of the histogram, as http.* would
         self._meter.create_observable_gauge(f"wiltonos.pending.{name}", [drain])
         return bound
+
+    def _first(self, bound: Bound[Handle], kind: str, name: str, *more: str) -> Bound[Handle]:
+        """The one that was made first of what the SDK takes for the same instrument."""
+        first: Bound[Handle] = self._made.setdefault((kind, name.strip().lower(), *more), bound)
+        return first
 
 
 def _reading(

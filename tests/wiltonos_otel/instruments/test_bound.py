@@ -1,8 +1,13 @@
 """Our handles beside the SDK's own instruments: the same calls make the same points."""
 
+import gc
 import logging
 import os
+import subprocess
+import sys
+import textwrap
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -282,3 +287,63 @@ def test_view_of_a_histogram_is_not_said_to_fit_nothing(
     assert data is not None
     assert [m.name for m in data.resource_metrics[0].scope_metrics[0].metrics] == ["http.time"]
     assert not caplog.records
+
+
+def test_instrument_that_two_modules_ask_for_is_one() -> None:
+    """As with the SDK's own, whose second callback it would drop without a word."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    for amount in (1, 2):
+        handles = Handles(provider.get_meter("shared"))
+        handles.counter("hits").bind({"n": str(amount)}).add(amount)
+        handles.counter("Hits").bind().add(amount)
+        handles.gauge("level").bind({"n": str(amount)}).set(amount)
+        handles.histogram("time").bind().record(amount)
+    Handles(provider.get_meter("other")).counter("hits").bind().add(5)
+    data = reader.get_metrics_data()
+    assert data is not None
+    points = [
+        (
+            scope.scope.name,
+            metric.name,
+            getattr(point, "value", None) or getattr(point, "sum", None),
+        )
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    ]
+    assert sorted(points) == [
+        ("other", "hits", 5),
+        ("shared", "hits", 1),
+        ("shared", "hits", 2),
+        ("shared", "hits", 3),
+        ("shared", "level", 1),
+        ("shared", "level", 2),
+        ("shared", "time", 3),
+    ]
+
+
+def test_meter_that_is_gone_is_not_kept() -> None:
+    """By what remembers its instruments; nor is one that comes later taken for it."""
+    both = Both()
+    gone = weakref.ref(both.provider.get_meter("ours"))
+    both.provider.shutdown()
+    del both
+    gc.collect()
+    assert gone() is None
+
+
+def test_instrument_of_a_provider_that_will_come_is_one() -> None:
+    """Modules ask for their meters when they are imported, before anything is configured."""
+    program = """
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from wiltonos_otel import Handles
+        from wiltonos_otel.testing import InMemoryMetricReader, read_points
+        for amount in (1, 2):
+            Handles(metrics.get_meter("shared")).counter("hits").bind().add(amount)
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        assert read_points(reader) == {("hits", ()): 3}
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], timeout=60, check=True)
