@@ -39,6 +39,10 @@ class Operator(Protocol):
         """Remove a dead letter."""
         ...
 
+    async def reload(self) -> Document:
+        """Take the configuration anew; the document of ``POST /-/reload``."""
+        ...
+
 
 class Remote:
     """Asks the running service over HTTP."""
@@ -68,10 +72,14 @@ class Remote:
         """Remove a dead letter."""
         await self._ask("DELETE", f"dead-letters/{quote(letter_id, safe='')}")
 
+    async def reload(self) -> Document:
+        """The document of ``POST /-/reload``."""
+        return await self._ask("POST", "/-/reload")
+
     async def _ask(
         self, method: str, path: str, query: Mapping[str, str] | None = None
     ) -> Document:
-        url = f"{self._base}/api/v1/{path}"
+        url = self._base + (path if path.startswith("/") else f"/api/v1/{path}")
         try:
             async with self._session.request(method, url, params=query) as response:
                 status, document = response.status, await response.json(content_type=None)

@@ -56,6 +56,10 @@ class Local:
         if not await self._store.drop(letter_id):
             raise NotifierError(f"there is no dead letter {letter_id}")
 
+    async def reload(self) -> Document:
+        """Refused: nothing runs that could."""
+        raise NotifierError("no notifier runs here; the next start reads the configuration anyway")
+
 
 @asynccontextmanager
 async def open_local(loaded: Loaded[Settings]) -> AsyncIterator[Local]:

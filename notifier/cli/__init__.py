@@ -16,6 +16,7 @@ __all__ = ["notifier"]
 LAZY = {
     "dead-letters": "notifier.cli.letters:dead_letters",
     "incidents": "notifier.cli.letters:incidents",
+    "reload": "notifier.cli.asking:reload",
     "render": "notifier.cli.channels:render",
     "test": "notifier.cli.channels:test",
 }

@@ -3,17 +3,17 @@
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from notifier.cli.asking import ask
 from notifier.cli.text import echo_table, harmless
 from notifier.errors import NotifierError
 from wiltonos_service.cli import (
     WholeGroup,
     config_option,
     json_option,
-    run_async,
     running_offset_option,
 )
 from wiltonos_service.errors import UsageError
@@ -39,7 +39,7 @@ def incidents(
     cursor: str | None,
 ) -> None:
     """List incidents, the newest first, and how every channel stands with them."""
-    document = _ask(config, port_offset, lambda o: o.incidents(phase, limit, cursor))
+    document = ask(config, port_offset, lambda o: o.incidents(phase, limit, cursor))
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False))
         return
@@ -70,7 +70,7 @@ def dead_letters() -> None:
 @json_option
 def list_letters(config: Path | None, port_offset: int | None, as_json: bool) -> None:
     """List dead letters, the newest first."""
-    document = _ask(config, port_offset, lambda o: o.letters())
+    document = ask(config, port_offset, lambda o: o.letters())
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False))
         return
@@ -86,7 +86,7 @@ def list_letters(config: Path | None, port_offset: int | None, as_json: bool) ->
 @click.argument("letter_id", metavar="ID")
 def show(config: Path | None, port_offset: int | None, as_json: bool, letter_id: str) -> None:
     """Show one dead letter and what was to be sent, or had been received."""
-    document = _ask(config, port_offset, lambda o: o.letter(letter_id))
+    document = ask(config, port_offset, lambda o: o.letter(letter_id))
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False))
         return
@@ -157,24 +157,7 @@ def _each(
                 failed.append(f"{each}: {error}")
         return len(ids) - len(failed), failed
 
-    count, failed = _ask(config, port_offset, work)
+    count, failed = ask(config, port_offset, work)
     click.echo(f"{count} {done}")
     if failed:
         raise NotifierError("\n".join(failed))
-
-
-def _ask(
-    config: Path | None, port_offset: int | None, question: "Callable[[Operator], Awaitable[Any]]"
-) -> Any:
-    from notifier.operator import open_operator
-    from notifier.settings import load
-    from wiltonos_service.running import with_running_stack
-
-    environ = with_running_stack(config, port_offset)
-    loaded = load(config=config, offset=port_offset, environ=environ)
-
-    async def work() -> Any:
-        async with open_operator(loaded) as operator:
-            return await question(operator)
-
-    return run_async(work())

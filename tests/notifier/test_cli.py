@@ -114,6 +114,32 @@ def test_without_a_service_the_database_answers(inbox: Path) -> None:
     assert "0 replayed" in call("dead-letters", "replay", "--all", "--config", inbox).output
 
 
+async def test_a_reload_says_what_it_could_not_take(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What the service was built on waits for a start, a mistake changes nothing."""
+    run = await start(extra='bearer_token = "let-me-in"')
+    file = tmp_path / "wiltonos.toml"
+    good = file.read_text().replace("127.0.0.1:0", run.base.removeprefix("http://"))
+    file.write_text(good)
+    result = await called("reload", "--config", file)
+    assert "reloaded; at the next start only: [notifier] listen" in result.output
+    # the command reads what it needs; the rest is for the service to judge
+    file.write_text(
+        good + '\n[[notifier.channels]]\nname = "d"\nkind = "discord_webhook"\nurl_file = "none"\n'
+    )
+    result = await called("reload", "--config", file)
+    assert isinstance(result.exception, OperatorError)
+    assert "none" in str(result.exception)
+
+
+def test_without_a_service_there_is_nothing_to_reload(inbox: Path) -> None:
+    """One line, and not the silence of something done."""
+    result = call("reload", "--config", inbox)
+    assert isinstance(result.exception, OperatorError)
+    assert "no notifier runs" in str(result.exception)
+
+
 def test_a_letter_that_is_not_there_is_one_line(inbox: Path) -> None:
     """Exit code 1 with the id."""
     for command in ("show", "replay", "drop"):

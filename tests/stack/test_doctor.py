@@ -302,6 +302,8 @@ def test_dead_chat_is_named(answers: Answers, pipe: Pipe, tmp_path: Path) -> Non
     expect(hops.check_chats(pipe), Verdict.OK, "ops")
     none = Pipe.of(recorded(answers.port, tmp_path, channels=()), lambda: NOW)
     expect(hops.check_chats(none), Verdict.NOTE, "none is configured")
+    answers.say("/api/v1/inbox", {"channels": ["reloaded"]})
+    expect(hops.check_chats(none), Verdict.OK, "reloaded")
 
 
 def test_chats_of_a_notifier_that_is_down_are_not_called_well(answers: Answers, pipe: Pipe) -> None:

@@ -264,12 +264,14 @@ def check_chats(pipe: Pipe) -> Finding:
         )
     if pipe.record is None:
         return ok("chat channels", "no failed delivery is known")
-    channels = pipe.record.channels
+    # those that a reload has brought as well
+    told = pipe.ask("notifier", "/api/v1/inbox?limit=1").json()
+    channels = told.get("channels") if isinstance(told, dict) else pipe.record.channels
     if not channels:
         return note(
             "chat channels",
             "none is configured: messages go to the inbox only",
-            "add [[notifier.channels]] to wiltonos.toml, then wt metrics down and bootstrap again",
+            "add [[notifier.channels]] to wiltonos.toml, then wt notifier reload",
         )
     return ok("chat channels", f"no failed delivery is known: {', '.join(channels)}")
 

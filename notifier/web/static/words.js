@@ -146,7 +146,7 @@ const PORTUGUESE = {
   ", and longer while it fires": ", e por mais tempo enquanto estiver ativo",
   "Silenced.": "Silenciado.",
   // dead letters
-  "the destination is dead": "o destino não existe mais",
+  "the destination is dead": "o destino não aceita mais mensagens",
   "the chat refused the rich form; the plain one was sent": "o chat recusou a forma completa; a simples foi enviada",
   "the chat refused even the plain form": "o chat recusou até a forma simples",
   "given up after many attempts": "desistência após muitas tentativas",
