@@ -11,6 +11,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from notifier.beside import LoopBeside
 from notifier.errors import AwayError, StoreError
 from notifier.store.migrate import migrate
 from notifier.store.watched import BYTES_PER_SECOND, Connecting, Patience, Watched
@@ -26,7 +27,11 @@ _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 class Postgresql:
-    """A server that several replicas share; made by :func:`open_postgresql`."""
+    """A server that several replicas share; made by :func:`open_postgresql`.
+
+    Attributes:
+        beside: where its connections live.
+    """
 
     dialect = "postgresql"
     shared = True
@@ -34,19 +39,16 @@ class Postgresql:
     def __init__(self, engine: AsyncEngine, patience: Patience) -> None:
         self._engine = engine
         self._patience = patience
+        # the driver does the work where it waits: documents of many alerts take seconds
+        self.beside = LoopBeside("notifier-postgresql")
 
     async def write(self, work: Callable[[Connection], R]) -> R:
         """Run in one transaction and commit it."""
-        async with self._connected() as (connection, _), connection.begin():
-            return await connection.run_sync(work)
+        return await self.beside.run(self._write(work))
 
     async def read(self, work: Callable[[Connection], R], *, patiently: bool = False) -> R:
         """Run without writing."""
-        async with self._connected() as (connection, watched):
-            if patiently:
-                # the server's own bound comes first
-                watched.bound = self._patience.long + self._patience.answer
-            return await connection.run_sync(work)
+        return await self.beside.run(self._read(work, patiently=patiently))
 
     async def migrate(self) -> None:
         """Bring the tables up to date.
@@ -54,15 +56,29 @@ class Postgresql:
         Raises:
             StoreError: the server is away, or a newer program made the tables.
         """
+        await self.beside.run(self._migrate())
+
+    async def close(self) -> None:
+        """Close the pool, and end what is under way."""
+        await self.beside.end(self._engine.dispose())
+
+    async def _write(self, work: Callable[[Connection], R]) -> R:
+        async with self._connected() as (connection, _), connection.begin():
+            return await connection.run_sync(work)
+
+    async def _read(self, work: Callable[[Connection], R], *, patiently: bool) -> R:
+        async with self._connected() as (connection, watched):
+            if patiently:
+                # the server's own bound comes first
+                watched.bound = self._patience.long + self._patience.answer
+            return await connection.run_sync(work)
+
+    async def _migrate(self) -> None:
         async with self._connected() as (connection, watched), connection.begin():
             watched.bound = self._patience.migration
             for bound in ("lock_timeout", "statement_timeout"):
                 await connection.execute(text(f"SET LOCAL {bound} = 0"))
             await connection.run_sync(migrate)
-
-    async def close(self) -> None:
-        """Close the pool."""
-        await self._engine.dispose()
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[AsyncConnection, Watched]]:
@@ -121,9 +137,9 @@ async def open_postgresql(url: str, patience: Patience | None = None) -> Postgre
     database = Postgresql(engine, patience)
     try:
         await database.migrate()
-    except (StoreError, DBAPIError) as error:
+    except BaseException as error:
         await database.close()
-        if isinstance(error, StoreError) and not isinstance(error, AwayError):
+        if not isinstance(error, AwayError | DBAPIError):
             raise
         shown = target.render_as_string(hide_password=True)
         raise StoreError(f"{shown}: {_said(error)}") from None

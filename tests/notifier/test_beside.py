@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from notifier.beside import MANY_ALERTS
+from notifier.beside import MANY_ALERTS, LoopBeside
 from notifier.dispatch.outlet import Outlet
 from notifier.incident import Incident
+from notifier.store.database import open_database
 from notifier.testing.webhooks import alert, webhook
 from notifier.web import api
 from notifier.web.documents import incident_document
@@ -92,3 +93,55 @@ async def test_a_document_of_many_alerts_is_made_beside_the_loop(
     gate.opened.set()
     (document,) = (await reading)["incidents"]
     assert len(document["alerts"]) == MANY_ALERTS + 1
+
+
+async def test_a_database_does_its_work_beside_the_loop(database_url: str) -> None:
+    """Documents of many alerts are read and written there, whatever asks for them."""
+    database = await open_database(database_url)
+    try:
+        for run in (database.read, database.write):
+            assert await run(lambda _: threading.current_thread()) is not threading.main_thread()
+    finally:
+        await database.close()
+
+
+async def test_a_loop_beside_heeds_its_callers() -> None:
+    """What they wait for comes or fails there as here, and ends when they go away."""
+    beside = LoopBeside("test")
+    begun, ended = threading.Event(), threading.Event()
+
+    async def fail() -> None:
+        raise ValueError("wrong")
+
+    async def wait() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(ValueError, match="wrong"):
+        await beside.run(fail())
+    waiting = asyncio.create_task(beside.run(wait()))
+    assert await asyncio.to_thread(begun.wait, 20)
+    waiting.cancel()
+    assert await asyncio.to_thread(ended.wait, 20)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await beside.end(asyncio.sleep(0))
+
+
+async def test_the_end_of_a_loop_beside_ends_what_is_under_way() -> None:
+    """Nobody waits for ever for what was not done."""
+    beside = LoopBeside("test")
+    begun = threading.Event()
+
+    async def wait() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(beside.run(wait()))
+    assert await asyncio.to_thread(begun.wait, 20)
+    await beside.end(asyncio.sleep(0))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -178,7 +179,7 @@ async def test_a_connection_that_is_reset_is_replaced(far: Far) -> None:
     far.carrier.cut()
     for _ in range(20):
         # the ends arrive
-        await asyncio.sleep(0)
+        await far.databases[0].beside.run(asyncio.sleep(0))
     await store.accept(ingest("B"))
     sleeping = asyncio.ensure_future(store.write(sleep(60)))
     await _until_asleep(await far.beside())
@@ -415,7 +416,7 @@ async def test_a_lock_that_others_hold_is_named(far: Far) -> None:
     store, other = await far.open(), await far.beside()
     await store.accept(ingest())
     await other.write_meta("x", "y")
-    held, done = asyncio.Event(), asyncio.Event()
+    held, done = threading.Event(), threading.Event()
 
     def hold(connection: Connection) -> None:
         connection.execute(text("UPDATE meta SET value = value"))
@@ -424,7 +425,7 @@ async def test_a_lock_that_others_hold_is_named(far: Far) -> None:
         done.set()
 
     holding = asyncio.ensure_future(other.write(hold))
-    await held.wait()
+    await asyncio.to_thread(held.wait, HURRIED)
     made = far.carrier.made
     await fails(store.write_meta("x", "z"), "lock timeout")
     assert not done.is_set()
@@ -457,7 +458,7 @@ async def test_what_takes_long_for_good_reasons_is_let(far: Far) -> None:
 async def test_a_replica_that_starts_waits_for_the_migration_of_another(far: Far) -> None:
     """That may take minutes, and is neither a lock too long nor silence."""
     other = await far.beside()
-    held = asyncio.Event()
+    held = threading.Event()
 
     def hold(connection: Connection) -> None:
         migrate(connection)
@@ -465,7 +466,7 @@ async def test_a_replica_that_starts_waits_for_the_migration_of_another(far: Far
         connection.execute(text(f"SELECT pg_sleep({QUICK.answer * 1.5})"))
 
     migrating = asyncio.ensure_future(other.write(hold))
-    await held.wait()
+    await asyncio.to_thread(held.wait, HURRIED)
     store = await bounded(far.open(replace(QUICK, long=0.5)))
     assert await store.read_meta("x") is None
     await migrating
