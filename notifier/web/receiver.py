@@ -208,6 +208,9 @@ class Receiver:
         """The body, or how one was refused that is too large or cannot be read."""
         try:
             body, whole = await self._read(request)
+        except ConnectionError:
+            # nobody hears the answer, and the sender tries again: nothing is lost
+            return answer({"error": "the sender left before the end"}, 400)
         except web.RequestPayloadError as error:
             # else aiohttp reads the rest after our answer, fails once more and logs a traceback
             request.content.feed_eof()

@@ -148,6 +148,33 @@ async def test_what_is_refused_for_good_is_kept_or_comes_again(
     assert letter["reason"] == "json"
 
 
+async def test_a_sender_that_leaves_in_the_middle_is_no_defect(
+    start: Callable[..., Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tries again: there is nothing to keep, to announce or to log with a traceback."""
+    begun, ended, read = asyncio.Event(), asyncio.Event(), receiver.Receiver._read
+
+    async def observed(self: Any, request: Any) -> Any:
+        begun.set()
+        try:
+            return await read(self, request)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(receiver.Receiver, "_read", observed)
+    run = await start("")
+    host, port = run.base.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = b"POST /api/v1/alertmanager HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+    writer.write(head)
+    async with asyncio.timeout(10):
+        await begun.wait()
+        writer.close()
+        await ended.wait()
+    assert (await run.get("/api/v1/dead-letters"))["dead_letters"] == []
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 async def test_rubbish_cannot_fill_the_database(start: Callable[..., Any]) -> None:
     """Every refusal is counted; only so many a minute are kept, and one is announced."""
     run = await start("")
