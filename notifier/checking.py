@@ -1,7 +1,7 @@
 """Everything that can be known to be wrong with a configuration before anything is sent."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -9,11 +9,25 @@ from notifier.building import TEMPLATES, make_context, make_guard, make_source
 from notifier.deliver.discord import is_address as is_discord_address
 from notifier.deliver.slack import is_address as is_slack_address
 from notifier.dispatch.templates import check as check_templates
-from notifier.settings import Channel, ChannelKind, Settings
+from notifier.render import Chat, chat_of, discord, slack
+from notifier.settings import Channel, ChannelKind, Notifier, Settings
+from notifier.store.address import is_database
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.secrets import Secret
 from wiltonos_service.settings import Loaded
 
+_ADDRESSES = (
+    "alertmanager_url",
+    "alertmanager_api_url",
+    "prometheus_url",
+    "prometheus_query_url",
+    "grafana_url",
+    "public_url",
+)
+_PINGS: Mapping[Chat, tuple[Callable[[str], bool], str]] = {
+    Chat.SLACK: (slack.is_ping, "<!channel>, <!here>, <!everyone>, <@U…> or <!subteam^S…>"),
+    Chat.DISCORD: (discord.is_ping, "@everyone, @here, <@…> or <@&…>, with the number of an id"),
+}
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 # any token of the API: not only bots' can post
 _BOT_TOKEN = re.compile(r"xox\S+")
@@ -28,6 +42,7 @@ def mistakes(loaded: Loaded[Settings]) -> list[str]:
         found: list[str] = []
     except SettingsError as error:
         found = [str(error)]
+    found += _of_addresses(table)
     found += _of_alive(table.alive_secret(loaded))
     for channel in table.channels:
         found += _of_channel(channel, loaded)
@@ -35,19 +50,34 @@ def mistakes(loaded: Loaded[Settings]) -> list[str]:
     return [line if line.startswith(str(origin)) else f"{origin}: {line}" for line in found]
 
 
+def _of_addresses(table: Notifier) -> Iterator[str]:
+    for key in _ADDRESSES:
+        given = getattr(table, key)
+        if given and not _is_address(given):
+            yield f"[notifier] {key}: {given!r} is no address; write one that begins with http://"
+    if not is_database(table.database):
+        yield "[notifier] database: must be sqlite:///path or postgresql://host/name"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # a port that is none is found when it is asked for
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
 def _of_alive(secret: Secret | None) -> Iterator[str]:
     if secret is None:
         return
     try:
-        parts = urlsplit(secret.read())
-        # a port that is none is found when it is asked for
-        _ = parts.port
+        address = secret.read()
     except SettingsError as error:
         yield str(error)
         return
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    if not _is_address(address):
         yield f"{secret.name}: holds no address; put one there that begins with https://"
 
 
@@ -68,8 +98,19 @@ def _of_channel(channel: Channel, loaded: Loaded[Settings]) -> Iterator[str]:
     app = channel.app_secret(loaded)
     if app is not None:
         yield from _of_secret(app, None, "no app token", "xapp-…, with the scope connections:write")
+    yield from _of_mentions(channel)
     title, text = (make_source(channel, key, loaded) for key in TEMPLATES)
     yield from check_templates(channel.name, title, text, make_context(channel, loaded, _NOW))
+
+
+def _of_mentions(channel: Channel) -> Iterator[str]:
+    """What would stand there as words, and wake nobody."""
+    pings, forms = _PINGS[chat_of(channel.kind.value)]
+    for severity, mentions in channel.mentions.items():
+        for mention in mentions:
+            if not pings(mention):
+                where = f"channel {channel.name}: mentions.{severity}"
+                yield f"{where}: {mention!r} pings nobody here; write {forms}"
 
 
 def _of_secret(secret: Secret, kind: ChannelKind | None, what: str, right: str) -> Iterator[str]:

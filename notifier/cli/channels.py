@@ -1,6 +1,5 @@
 """``wt notifier render`` and ``wt notifier test``: messages as the channels get them."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 from notifier.alerts import Alert, AlertStatus, Notification
 from notifier.building import chart_cache, make_context, make_outlet, make_planner, make_template
 from notifier.cli.sample_chart import sample_chart, show
+from notifier.cli.text import json_text
 from notifier.clock import Clock, SystemClock
 from notifier.deliver.charts import NO_LIBRARY, ChartError, can_draw
 from notifier.deliver.http import open_session
@@ -52,7 +52,7 @@ def render(config: Path | None, port_offset: int | None, payload: Any, name: str
             click.echo(
                 f"{label}: template failed, shown is the default: {message.problem}", err=True
             )
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(json_text(document, 2))
 
 
 def _chosen(

@@ -1,6 +1,5 @@
 """``wt notifier incidents`` and ``wt notifier dead-letters``."""
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from notifier.cli.asking import ask
-from notifier.cli.text import echo_table, harmless
+from notifier.cli.text import echo_table, harmless, json_text
 from notifier.errors import NotifierError
 from wiltonos_service.cli import (
     WholeGroup,
@@ -41,7 +40,7 @@ def incidents(
     """List incidents, the newest first, and how every channel stands with them."""
     document = ask(config, port_offset, lambda o: o.incidents(phase, limit, cursor))
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(json_text(document))
         return
     rows = [_incident_row(incident) for incident in document["incidents"]]
     echo_table(("ID", "PHASE", "OPENED", "ALERTS", "DELIVERIES"), rows)
@@ -72,7 +71,7 @@ def list_letters(config: Path | None, port_offset: int | None, as_json: bool) ->
     """List dead letters, the newest first."""
     document = ask(config, port_offset, lambda o: o.letters())
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(json_text(document))
         return
     keys = ("id", "kind", "channel", "reason", "attempts", "created_at", "last_error")
     rows = [[letter[key] for key in keys] for letter in document["dead_letters"]]
@@ -88,7 +87,7 @@ def show(config: Path | None, port_offset: int | None, as_json: bool, letter_id:
     """Show one dead letter and what was to be sent, or had been received."""
     document = ask(config, port_offset, lambda o: o.letter(letter_id))
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(json_text(document))
         return
     for key, value in document.items():
         if key != "payload":

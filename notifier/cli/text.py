@@ -1,6 +1,8 @@
 """Text for terminals: columns, and nothing that could steer a terminal."""
 
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
 
@@ -9,6 +11,13 @@ def harmless(value: object) -> str:
     """The value as text without control characters: labels come from strangers."""
     text = "" if value is None else str(value)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def json_text(document: Any, indent: int | None = None) -> str:
+    """The document as JSON that a person can read, and nothing that could steer a terminal."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
+    # all but the line ends between the parts stands in texts, where JSON has another form of it
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def echo_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

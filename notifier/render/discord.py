@@ -244,5 +244,10 @@ def _allowed(mentions: tuple[str, ...]) -> tuple[Mapping[str, Any], list[str]]:
     return allowed, written[:20] if units(" ".join(written[:20])) < 600 else []
 
 
+def is_ping(mention: str) -> bool:
+    """Whether it notifies somebody, so that it is not shown as words."""
+    return mention in _EVERYONE or bool(_USER.fullmatch(mention) or _ROLE.fullmatch(mention))
+
+
 def _time(moment: datetime, style: str) -> str:
     return f"<t:{int(moment.timestamp())}:{style}>"

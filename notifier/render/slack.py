@@ -199,12 +199,17 @@ def _pings(mentions: tuple[str, ...]) -> list[str]:
     kept: list[str] = []
     room = _MENTIONS
     for mention in mentions:
-        text = mention if _PING.fullmatch(mention) else slack(mention)
+        text = mention if is_ping(mention) else slack(mention)
         room -= units(text) + 1
         if room < 0:
             break
         kept.append(text)
     return kept
+
+
+def is_ping(mention: str) -> bool:
+    """Whether it notifies somebody, so that it is not shown as words."""
+    return _PING.fullmatch(mention) is not None
 
 
 def _date(moment: datetime) -> str:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from notifier.building import make_planner
 from notifier.cli import notifier
+from notifier.cli.text import json_text
 from notifier.settings import load
 from notifier.store import open_store
 from notifier.testing import slack_error
@@ -67,6 +68,61 @@ def test_fakes_on_a_port_in_use_end_with_one_line() -> None:
     assert isinstance(result.exception, OperatorError)
     assert str(port) in str(result.exception)
     assert "--slack-port" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mention", "good"),
+    [
+        ("discord", "here", "@here"),
+        ("discord", "<!channel>", "<@&123456789>"),
+        ("slack", "@channel", "<!channel>"),
+        ("slack", "<@&123456789>", "<!subteam^S123>"),
+    ],
+)
+def test_check_config_finds_a_mention_that_wakes_nobody(
+    tmp_path: Path, kind: str, mention: str, good: str
+) -> None:
+    """It would stand in the message as words, and nobody would know before the night it matters."""
+    file, (chat, url) = tmp_path / "wiltonos.toml", CHATS[kind]
+    channel = f'[[notifier.channels]]\nname = "c"\nkind = "{chat}"\nurl = "{url}"\n'
+    file.write_text(f'{channel}mentions = {{ critical = "{mention}" }}\n')
+    said = str(call("check-config", "--config", file).exception)
+    assert f"channel c: mentions.critical: '{mention}' pings nobody here; write " in said
+    file.write_text(f'{channel}mentions = {{ critical = "{good}" }}\n')
+    assert "good" in call("check-config", "--config", file).output
+
+
+CHATS = {
+    "discord": ("discord_webhook", "https://discord.com/api/webhooks/1/x"),
+    "slack": ("slack_webhook", "https://hooks.slack.com/services/T1/B1/x"),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('alertmanager_url = "127.0.0.1:9093"', "alertmanager_url: '127.0.0.1:9093' is no address"),
+        ('public_url = "notifier.example"', "public_url: 'notifier.example' is no address"),
+        ('grafana_url = "http://:3000"', "grafana_url: 'http://:3000' is no address"),
+        ('database = "mysql://host/name"', "database: must be sqlite:///path or postgresql://"),
+        ('database = "sqlite://"', "database: must be sqlite:///path or postgresql://"),
+    ],
+)
+def test_check_config_finds_an_address_that_is_none(tmp_path: Path, line: str, says: str) -> None:
+    """Its links would be left out of every message, and silences fail when they are wanted."""
+    file = tmp_path / "wiltonos.toml"
+    file.write_text(f"[notifier]\n{line}\n")
+    assert says in str(call("check-config", "--config", file).exception)
+
+
+def test_json_steers_no_terminal() -> None:
+    """It says the same, in the form that no terminal takes for a command or turns around."""
+    said = {"alertname": "\x9b31m\u202eé\U000e0001\x1b[2J", "ok": "Φ 🔴 日本"}
+    text = json_text(said, 2)
+    assert json.loads(text) == said
+    assert all(each.isprintable() for each in text.splitlines())
+    assert "Φ 🔴 日本" in text
+    assert "é" in text
 
 
 def test_check_config_names_every_missing_secret(tmp_path: Path) -> None:
