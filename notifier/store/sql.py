@@ -1,5 +1,6 @@
 """The store on SQLAlchemy Core, the same on SQLite and on PostgreSQL."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -220,8 +221,7 @@ class SqlStore:
         if self._closed:
             return
         self._closed = True
-        await self._accepting.close()
-        await self._calls.close()
+        await asyncio.gather(self._accepting.close(), self._calls.close())
         await self._database.close()
 
     async def _write(self, work: Callable[[Connection], R]) -> R:

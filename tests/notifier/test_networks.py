@@ -99,6 +99,17 @@ async def test_it_says_why_it_is_not_ready_and_is_soon_after(
     assert ["A1" in shown[0], "A3" in shown[1], len(shown)] == [True, True, 2]
 
 
+async def test_it_stops_in_time_while_its_database_is_lost(run: Any, carrier: Network) -> None:
+    """Whoever stops it, and kills it after ten seconds, does not have to."""
+    await run.post(group(1))
+    carrier.lose()
+    posting = asyncio.create_task(takes(run, group(2)))
+    await carrier.lost.wait()
+    async with asyncio.timeout(SOON):
+        await run.end()
+    assert not await posting
+
+
 @pytest.mark.parametrize("said", [(), (b"COMMIT",)], ids=["claim", "its commit"])
 async def test_a_claim_that_was_lost_does_not_wait_for_its_lease(
     run: Any, carrier: Network, said: tuple[bytes, ...]
