@@ -30,6 +30,7 @@ from notifier.reloading import Reloading
 from notifier.settings import Settings, load
 from notifier.silences.service import SilenceService
 from notifier.store import Ingest, SqlStore, open_store, queries
+from notifier.store.place import Place
 from notifier.traces import Traces
 from notifier.watch.alive import Alive
 from notifier.watch.announcing import Announcer
@@ -43,6 +44,7 @@ from notifier.web.page import Page
 from notifier.web.receiver import INTAKES, Receiver
 from notifier.web.runbooks import Runbooks
 from wiltonos_service.listen import Listen
+from wiltonos_service.logs import ChangeLog
 from wiltonos_service.settings import Loaded
 from wiltonos_service.telemetry.endpoint import ScrapeEndpoint
 from wiltonos_service.telemetry.provider import Identity, Push, Telemetry
@@ -105,6 +107,7 @@ class NotifierService:
         again = reread or partial(load, config=loaded.file, offset=loaded.port_offset)
         self.reloading = Reloading(loaded, again, self._adopt)
         self.alive: Alive | None = None
+        self._changes = ChangeLog()
 
     async def run(
         self,
@@ -120,6 +123,7 @@ class NotifierService:
         planner = make_planner(self.loaded)
         url = self.loaded.database_url(self.table.database)
         self.store = await open_store(url, planner, waiting_line=self.table.waiting_line)
+        self.place = Place(url)
         loop = asyncio.get_running_loop()
         try:
             await self._recover(self.store)
@@ -248,6 +252,8 @@ class NotifierService:
     def degraded(self) -> list[str]:
         """What does not work, one line each."""
         problems = self.channels.degraded if self.channels else []
+        if lost := self.place.problem():
+            problems.append(lost)
         if self.reloading.problem:
             problems.append(f"new configuration refused: {self.reloading.problem}")
         if self.deadman.down:
@@ -331,6 +337,8 @@ class NotifierService:
         """Why nobody outside should believe that all is well; "" is well."""
         if self.deadman.down:
             return "alerting is down"
+        if lost := self.place.problem():
+            return lost
         if self.channels is None or not self.channels.working:
             return "a channel's worker has ended"
         return await self.committing.check()
@@ -364,6 +372,9 @@ class NotifierService:
         self.instruments.stopped({k: w.stopped for k, w in workers.items() if w.stopped})
         self.instruments.refused_configuration = bool(self.reloading.problem)
         await self.announcer.end_refusal()
+        lost = self.place.problem()
+        if self._changes.changed("database", lost) and lost:
+            log.error("the database is lost", problem=lost)
 
 
 def _tracing(loaded: Loaded[Settings], identity: Identity) -> Tracing | None:
