@@ -11,6 +11,7 @@ from notifier.incident.severity import rank, worst
 from notifier.render.budget import joined
 from notifier.render.context import RenderContext
 from notifier.render.links import Link, links
+from notifier.render.own import translated
 from notifier.render.text import Escape, clean, fit, one_line
 from notifier.render.words import Words
 
@@ -130,6 +131,7 @@ class Card:
 
 def card(incident: Incident, context: RenderContext) -> Card:
     """What there is to say of an incident."""
+    incident = translated(incident, context.language)
     folded = _folded(incident.alerts)
     shown = [a for a in folded if a.status is AlertStatus.FIRING] or folded
     head = shown[0] if shown else None

@@ -14,6 +14,7 @@ from notifier.render.card import card, order
 from notifier.render.context import RenderContext
 from notifier.render.digest import Figures
 from notifier.render.links import incident_url, safe_url
+from notifier.render.own import translated
 from notifier.render.template import DEFAULT, Template, fill
 from notifier.render.text import discord as escape_discord
 from notifier.render.text import slack as escape_slack
@@ -39,6 +40,7 @@ def render(
 
     A template that fails leaves the default in place; the message and its ``problem`` say so.
     """
+    incident = translated(incident, context.language)
     said, spoken = card(incident, context), words(context.language)
     escape = escape_slack if chat is Chat.SLACK else escape_discord
     own = fill(template, said, incident, escape) if template else DEFAULT

@@ -1,6 +1,5 @@
 """Incidents that the notifier opens about itself, as notifications like any other. Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,6 +8,7 @@ import orjson
 from notifier.alerts import Alert, AlertStatus, Notification
 from notifier.incident import Identity
 from notifier.incident.planner import ABOUT_CHANNEL, OWN_RECEIVER
+from notifier.render.own import own_annotations
 
 
 class OwnAlert(StrEnum):
@@ -23,42 +23,6 @@ _SEVERITY = {
     OwnAlert.ALERTING_DOWN: "critical",
     OwnAlert.CHANNEL_DEAD: "critical",
     OwnAlert.NOTIFICATION_REFUSED: "warning",
-}
-_WORDS: Mapping[str, Mapping[OwnAlert, tuple[str, str]]] = {
-    "en": {
-        OwnAlert.ALERTING_DOWN: (
-            "Alerting is down",
-            (
-                "The Watchdog has been silent for {seconds} s: Prometheus, Alertmanager or the way "
-                "from them to the notifier is broken, and no alert would arrive."
-            ),
-        ),
-        OwnAlert.CHANNEL_DEAD: (
-            "Channel {channel} cannot be reached",
-            "{reason}. Its messages are kept as dead letters and follow when it is back.",
-        ),
-        OwnAlert.NOTIFICATION_REFUSED: (
-            "A notification was refused",
-            "{reason}. The sender will not try again; what it said is kept as a dead letter.",
-        ),
-    },
-    "pt-BR": {
-        OwnAlert.ALERTING_DOWN: (
-            "O sistema de alertas está parado",
-            (
-                "O Watchdog está em silêncio há {seconds} s: o Prometheus, o Alertmanager ou o "
-                "caminho até o notificador está quebrado, e nenhum alerta chegaria."
-            ),
-        ),
-        OwnAlert.CHANNEL_DEAD: (
-            "O canal {channel} está inacessível",
-            "{reason}. As mensagens ficam guardadas e seguem quando ele voltar.",
-        ),
-        OwnAlert.NOTIFICATION_REFUSED: (
-            "Uma notificação foi recusada",
-            "{reason}. O remetente não tentará de novo; o conteúdo ficou guardado.",
-        ),
-    },
 }
 
 
@@ -75,21 +39,18 @@ def own_notification(
         name: what is the matter.
         status: whether it begins or ends.
         now: aware UTC.
-        language: of the words.
+        language: of the words where nobody chooses another one, as a channel does.
         values: for the words; ``channel`` also tells apart what is about different channels.
     """
-    summary, description = _WORDS.get(language, _WORDS["en"])[name]
     about = values.get(ABOUT_CHANNEL, "")
     identity = own_identity(name, about)
     resolved = status is AlertStatus.RESOLVED
+    annotations = own_annotations(name.value, language, values)
     alert = Alert(
         fingerprint=f"own:{name.value}:{about}",
         status=status,
         labels=identity.labels,
-        annotations={
-            "summary": summary.format_map(values),
-            "description": "" if resolved else description.format_map(values),
-        },
+        annotations=annotations | ({"description": ""} if resolved else {}),
         starts_at=now,
         ends_at=now if resolved else None,
     )

@@ -91,4 +91,14 @@ WORDS: Mapping[str, str] = {
     "sorry.common": "these alerts have no label in common that a silence could name",
     "sorry.unreadable": "what was sent cannot be read",
     "sorry.number": "hours is a number, for example 2 or 0.5",
+    "own.WiltonosAlertingDown.summary": "Alerting is down",
+    "own.WiltonosAlertingDown.description": "The Watchdog has been silent for {seconds} s: "
+    "Prometheus, Alertmanager or the way from them to the notifier is broken, and no alert would "
+    "arrive.",
+    "own.WiltonosChannelDead.summary": "Channel {channel} cannot be reached",
+    "own.WiltonosChannelDead.description": "{reason}. Its messages are kept as dead letters and "
+    "follow when it is back.",
+    "own.WiltonosNotificationRefused.summary": "A notification was refused",
+    "own.WiltonosNotificationRefused.description": "{reason}. The sender will not try again; what "
+    "it said is kept as a dead letter.",
 }

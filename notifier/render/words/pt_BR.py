@@ -95,4 +95,14 @@ WORDS: Mapping[str, str] = {
     "sorry.common": "estes alertas não têm um rótulo em comum que um silêncio possa nomear",
     "sorry.unreadable": "não é possível ler o que foi enviado",
     "sorry.number": "horas é um número, por exemplo 2 ou 0,5",
+    "own.WiltonosAlertingDown.summary": "O sistema de alertas está parado",
+    "own.WiltonosAlertingDown.description": "O Watchdog está em silêncio há {seconds} s: o "
+    "Prometheus, o Alertmanager ou o caminho até o notificador está quebrado, e nenhum alerta "
+    "chegaria.",
+    "own.WiltonosChannelDead.summary": "O canal {channel} está inacessível",
+    "own.WiltonosChannelDead.description": "{reason}. As mensagens ficam guardadas e seguem "
+    "quando ele voltar.",
+    "own.WiltonosNotificationRefused.summary": "Uma notificação foi recusada",
+    "own.WiltonosNotificationRefused.description": "{reason}. O remetente não tentará de novo; o "
+    "conteúdo ficou guardado.",
 }

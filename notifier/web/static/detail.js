@@ -69,7 +69,8 @@ function alerts(incident, open) {
 const clipped = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
 function pairs(values) {
-  const entries = Object.entries(values);
+  // "__" begins what is meant for programs
+  const entries = Object.entries(values).filter(([name]) => !name.startsWith("__"));
   return entries.length === 0 ? null : element("dl", { class: "labels", tabindex: "0" },
     entries.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { dir: "auto" }, value)]));
 }
