@@ -20,9 +20,11 @@ from notifier.store.watched import Patience
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-QUICK = Patience(free=1.0, connect=0.4, ping=0.2, fresh=0.1, lock=0.4, answer=0.6, open=1.0)
+QUICK = Patience(free=2.0, connect=1.5, ping=0.4, fresh=0.1, lock=0.8, answer=1.0, open=1.5)
 # of a server that answers again, until the service is ready
-SOON = 6.0
+SOON = 15.0
+# after which whoever stops it may kill it
+STOP_SECONDS = 10.0
 SENDERS = 3
 
 
@@ -105,7 +107,7 @@ async def test_it_stops_in_time_while_its_database_is_lost(run: Any, carrier: Ne
     carrier.lose()
     posting = asyncio.create_task(takes(run, group(2)))
     await carrier.lost.wait()
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(STOP_SECONDS):
         await run.end()
     assert not await posting
 

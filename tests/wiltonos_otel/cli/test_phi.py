@@ -148,17 +148,25 @@ async def test_terminal_without_the_signs_shows_others(world: World) -> None:
 async def test_watching_in_a_dumb_terminal_adds_lines(world: World) -> None:
     """It can take back nothing, and a picture that nobody sees before the end is none."""
     world.run_for(60)
+    # whoever is run in the background of a shell ignores it, and so would a child
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *WT, "phi", "--watch", stdout=theirs, env={**os.environ, "TERM": "dumb"}
     )
+    signal.signal(signal.SIGINT, before)
     os.close(theirs)
     shown = b""
-    while shown.count(b"\n") < 2:
-        shown += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 30)
-    process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), 30) == 0
-    os.close(ours)
+    try:
+        while shown.count(b"\n") < 2:
+            shown += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 30)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(ours)
     assert shown.splitlines()[:2] == [b"0.7500 in", b"0.7500 in"]
 
 
