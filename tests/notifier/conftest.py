@@ -137,7 +137,7 @@ class Running:
         return [m for m in self.slack.messages[CHANNEL] if m.thread]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     """Return once it holds.
 
     Raises:

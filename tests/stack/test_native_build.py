@@ -190,7 +190,7 @@ def test_empty_cache_misses_the_three_programs(tmp_path: Path) -> None:
     assert all(find(r, environ) is None for r in recipes.extras())
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -73,7 +73,7 @@ def now() -> float:
     return time.time_ns() / 1e9
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 30) -> None:
     """Return once ``holds()`` is true; fail after a bound."""
     deadline = time.monotonic() + seconds
     while not holds():

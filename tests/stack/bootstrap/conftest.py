@@ -84,7 +84,7 @@ class Checkout:
         return _read(Path(f"/proc/{pid}/cmdline"))
 
     @staticmethod
-    def until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+    def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         """The first true answer of the condition."""
         deadline = time.monotonic() + seconds
         while not (answer := condition()):

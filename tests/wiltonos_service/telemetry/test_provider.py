@@ -275,7 +275,7 @@ def test_standard_switches_turn_pushing_off(
     assert receiver.received == []
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 30) -> None:
     """Return once ``holds()`` is true; fail after a bound."""
     deadline = time.monotonic() + seconds
     while not holds():
