@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from notifier.building import TEMPLATES, make_context, make_guard, make_source
 from notifier.deliver.discord import is_address as is_discord_address
@@ -12,6 +11,7 @@ from notifier.dispatch.templates import check as check_templates
 from notifier.render import Chat, chat_of, discord, slack
 from notifier.settings import Channel, ChannelKind, Notifier, Settings
 from notifier.store.address import is_database
+from wiltonos_service.addresses import is_http
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.secrets import Secret
 from wiltonos_service.settings import Loaded
@@ -53,20 +53,10 @@ def mistakes(loaded: Loaded[Settings]) -> list[str]:
 def _of_addresses(table: Notifier) -> Iterator[str]:
     for key in _ADDRESSES:
         given = getattr(table, key)
-        if given and not _is_address(given):
+        if given and not is_http(given):
             yield f"[notifier] {key}: {given!r} is no address; write one that begins with http://"
     if not is_database(table.database):
         yield "[notifier] database: must be sqlite:///path or postgresql://host/name"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        # a port that is none is found when it is asked for
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _of_alive(secret: Secret | None) -> Iterator[str]:
@@ -77,7 +67,7 @@ def _of_alive(secret: Secret | None) -> Iterator[str]:
     except SettingsError as error:
         yield str(error)
         return
-    if not _is_address(address):
+    if not is_http(address):
         yield f"{secret.name}: holds no address; put one there that begins with https://"
 
 

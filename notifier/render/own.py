@@ -12,16 +12,21 @@ from notifier.render.words import words
 _VALUE = "__own_"
 
 
-def own_annotations(name: str, language: str, values: Mapping[str, str]) -> dict[str, str]:
+def own_annotations(
+    name: str, status: AlertStatus, language: str, values: Mapping[str, str]
+) -> dict[str, str]:
     """Summary, description and what other languages need to say the same.
 
     Args:
         name: the ``alertname``.
+        status: an end needs no description.
         language: of the words.
         values: for their placeholders.
     """
     spoken = words(language)
     told = {part: spoken.say(f"own.{name}.{part}", **values) for part in ("summary", "description")}
+    if status is AlertStatus.RESOLVED:
+        told["description"] = ""
     return told | {f"{_VALUE}{key}": value for key, value in values.items()}
 
 
@@ -41,7 +46,4 @@ def _translated(alert: IncidentAlert, language: str) -> IncidentAlert:
     if not values:
         # opened by a version that kept the words only
         return alert
-    told = own_annotations(alert.name, language, values)
-    if alert.status is AlertStatus.RESOLVED:
-        told["description"] = ""
-    return replace(alert, annotations=told)
+    return replace(alert, annotations=own_annotations(alert.name, alert.status, language, values))

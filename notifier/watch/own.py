@@ -44,15 +44,13 @@ def own_notification(
     """
     about = values.get(ABOUT_CHANNEL, "")
     identity = own_identity(name, about)
-    resolved = status is AlertStatus.RESOLVED
-    annotations = own_annotations(name.value, language, values)
     alert = Alert(
         fingerprint=f"own:{name.value}:{about}",
         status=status,
         labels=identity.labels,
-        annotations=annotations | ({"description": ""} if resolved else {}),
+        annotations=own_annotations(name.value, status, language, values),
         starts_at=now,
-        ends_at=now if resolved else None,
+        ends_at=now if status is AlertStatus.RESOLVED else None,
     )
     return Notification(
         receiver=OWN_RECEIVER,

@@ -112,18 +112,23 @@ async def test_it_stops_in_time_while_its_database_is_lost(run: Any, carrier: Ne
     assert not await posting
 
 
-@pytest.mark.parametrize("said", [(), (b"COMMIT",)], ids=["claim", "its commit"])
-async def test_a_claim_that_was_lost_does_not_wait_for_its_lease(
-    run: Any, carrier: Network, said: tuple[bytes, ...]
-) -> None:
-    """Whether it was committed nobody knows: its row is delivered at once all the same."""
-    carrier.lose_answer_to(run.service.owner.encode(), *said)
+async def delivered_once(run: Any, carrier: Network) -> None:
+    """Post, and find it delivered soon after the network has lost something and healed."""
     await run.post(group(1))
     async with asyncio.timeout(SOON):
         await carrier.lost.wait()
         carrier.heal()
         await run.delivered()
     assert len(run.slack_messages()) == 1
+
+
+@pytest.mark.parametrize("said", [(), (b"COMMIT",)], ids=["claim", "its commit"])
+async def test_a_claim_that_was_lost_does_not_wait_for_its_lease(
+    run: Any, carrier: Network, said: tuple[bytes, ...]
+) -> None:
+    """Whether it was committed nobody knows: its row is delivered at once all the same."""
+    carrier.lose_answer_to(run.service.owner.encode(), *said)
+    await delivered_once(run, carrier)
 
 
 async def test_a_receipt_that_could_not_be_written_is_written_later(
@@ -131,12 +136,7 @@ async def test_a_receipt_that_could_not_be_written_is_written_later(
 ) -> None:
     """The message was sent: it is not sent again."""
     carrier.lose_answer_to(run.service.owner.encode(), run.service.owner.encode())
-    await run.post(group(1))
-    async with asyncio.timeout(SOON):
-        await carrier.lost.wait()
-        carrier.heal()
-        await run.delivered()
-    assert len(run.slack_messages()) == 1
+    await delivered_once(run, carrier)
 
 
 async def test_no_webhook_that_was_taken_is_lost_however_the_network_behaves(

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from opentelemetry.sdk.metrics import Histogram
 from opentelemetry.sdk.metrics.view import Aggregation, ExponentialBucketHistogramAggregation
 
+from wiltonos_service.addresses import is_http
 from wiltonos_service.errors import SettingsError
 from wiltonos_service.redaction import redact
 from wiltonos_service.telemetry.otlp import signal_url
@@ -72,13 +72,8 @@ def check_endpoint(endpoint: str, protocol: str) -> None:
         SettingsError: it is none.
     """
     bare = protocol == GRPC and "//" not in endpoint
-    try:
-        url = urlsplit(f"http://{endpoint}" if bare else endpoint)
-        # a port that is none raises as well
-        good = url.scheme in ("http", "https") and url.hostname and (url.port or 1)
-    except ValueError:
-        good = None
-    if not good or " " in endpoint:
+    url = f"http://{endpoint}" if bare else endpoint
+    if not is_http(url) or " " in endpoint:
         port = 4317 if protocol == GRPC else 4318
         raise SettingsError(
             f"OTLP endpoint {redact(endpoint)!r} is no address of a receiver; "

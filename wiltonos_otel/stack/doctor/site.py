@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from opentelemetry.util.re import parse_env_headers
 
 from wiltonos_otel.stack.pipe import Pipe
+from wiltonos_service.addresses import is_http
 from wiltonos_service.errors import UsageError
 
 OTLP_PATH = "/v1/metrics"
@@ -71,11 +71,6 @@ def pipe_at(site: Site, environ: Mapping[str, str]) -> Pipe | None:
 
 
 def _checked(option: str, url: str | None) -> str:
-    try:
-        parts = urlsplit(url or "")
-        good = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError:
-        good = None
-    if not good:
+    if not is_http(url or ""):
         raise UsageError(f"{option} {url!r} is no URL; the form is http://host:port")
     return (url or "").rstrip("/").removesuffix(OTLP_PATH)
